@@ -1,0 +1,84 @@
+#include "quant/number.h"
+
+#include <array>
+
+namespace leyden::quant {
+namespace {
+
+constexpr std::array<float, 256> make_e4m3_table() {
+  std::array<float, 256> table{};
+  for (int code = 0; code < 256; ++code) table[code] = e4m3_to_f32(static_cast<std::uint8_t>(code));
+  return table;
+}
+
+constexpr std::array<float, 256> kE4m3 = make_e4m3_table();
+
+}  // namespace
+
+std::uint16_t f32_to_bf16(float value) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  // Adding just under half, plus the bit that makes ties go to even, carries where it must.
+  const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const std::uint32_t quiet_nan = (bits >> 16) | 0x40u;
+  return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
+}
+
+std::uint16_t f32_to_fp16(float value) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  std::uint32_t code = 0;
+  if (magnitude > 0x7f800000u) {
+    code = 0x7e00u;
+  } else if (magnitude >= 0x477ff000u) {  // 65520: halfway between the largest binary16 and 2^16
+    code = 0x7c00u;
+  } else if (magnitude >= 0x38800000u) {  // 2^-14: normal in binary16
+    const std::uint32_t rebased = magnitude - ((127u - 15u) << 23);
+    code = (rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13;
+  } else {
+    // Adding 0.5 leaves units of 2^-24 at the end of the mantissa: the adder rounds for us.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    code = std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0.5f);
+  }
+  return static_cast<std::uint16_t>(sign | code);
+}
+
+std::uint8_t f32_to_e4m3(float value) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint8_t>((bits >> 24) & 0x80u);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  std::uint32_t code = 0;
+  if (magnitude > 0x7f800000u) {
+    code = 0x7fu;
+  } else if (magnitude >= std::bit_cast<std::uint32_t>(448.0f)) {
+    code = 0x7eu;
+  } else if (magnitude >= std::bit_cast<std::uint32_t>(0x1p-6f)) {
+    const std::uint32_t rebased = magnitude - ((127u - 7u) << 23);
+    code = (rebased + 0x7ffffu + ((rebased >> 20) & 1u)) >> 20;
+  } else {
+    // Adding 2^14 leaves units of 2^-9 at the end of the mantissa, as in f32_to_fp16.
+    const float shifted = std::bit_cast<float>(magnitude) + 0x1p14f;
+    code = std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0x1p14f);
+  }
+  return static_cast<std::uint8_t>(sign | code);
+}
+
+void bf16_to_f32(std::span<const std::uint16_t> from, float* to) noexcept {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = bf16_to_f32(from[i]);
+}
+
+void fp16_to_f32(std::span<const std::uint16_t> from, float* to) noexcept {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = fp16_to_f32(from[i]);
+}
+
+void f32_to_bf16(std::span<const float> from, std::uint16_t* to) noexcept {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = f32_to_bf16(from[i]);
+}
+
+void e4m3_to_f32(std::span<const std::uint8_t> from, float scale, float* to) noexcept {
+  // A table of the scaled values would be wider than a block's row of 128 is worth.
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = kE4m3[from[i]] * scale;
+}
+
+}  // namespace leyden::quant
