@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace leyden::simd {
+
+/// Keys of one attention chunk at most. Chunks are cut at multiples of this, counted in the list of
+/// keys a query sees, so that the partial results don't depend on who computes them.
+constexpr int kKeyChunk = 256;
+
+/// Softmax attention of some queries over one chunk of keys, not yet normalized:
+///   s[i][k] = query[i] . key[k] for k < n_visible[i];  max[i] = max_k s[i][k];
+///   p = exp(s - max);  sum[i] = sum_k p[k];  out[i] = sum_k p[k] * value[k]
+/// A query that sees no key gets max = -infinity, sum = 0, out = 0. The softmax scale is folded
+/// into the queries. The bits of a query's result depend on its keys only, not on the other
+/// queries.
+struct AttendPartial {
+  float* max = nullptr;  // [n_queries]
+  float* sum = nullptr;  // [n_queries]
+  float* out = nullptr;  // [n_queries, value width]
+  std::ptrdiff_t out_stride = 0;
+};
+
+/// Decompressed MLA, one head: queries are tokens, keys and values are that head's own.
+struct AttendArgs {
+  int n_queries = 0, n_keys = 0, key_dim = 0, value_dim = 0;
+  const float* query = nullptr;  // [n_queries, key_dim]
+  std::ptrdiff_t query_stride = 0;
+  const float* key = nullptr;  // [n_keys, key_dim]
+  std::ptrdiff_t key_stride = 0;
+  const float* value = nullptr;  // [n_keys, value_dim]
+  std::ptrdiff_t value_stride = 0;
+  const std::int32_t* n_visible = nullptr;  // [n_queries], each <= n_keys; null: all
+  AttendPartial partial;
+  std::byte* scratch = nullptr;  // attend_scratch_bytes(...), 64-byte aligned
+};
+using AttendFn = void(const AttendArgs& args) noexcept;
+
+/// Absorbed MLA: queries are heads (of one token, or of several that share the keys); a key is the
+/// cached latent followed by the rotated key, a value is the latent (NUMERICS 4.4).
+struct LatentAttendArgs {
+  int n_queries = 0, n_keys = 0, kv_lora_rank = 0, rope_dim = 0;
+  const float* query = nullptr;  // [n_queries, kv_lora_rank + rope_dim]
+  std::ptrdiff_t query_stride = 0;
+  const std::byte* const* rows = nullptr;   // [n_keys] cache rows (simd/kv_row.h)
+  const std::int32_t* n_visible = nullptr;  // [n_queries], each <= n_keys; null: all
+  AttendPartial partial;
+  std::byte* scratch = nullptr;  // latent_attend_scratch_bytes(...), 64-byte aligned
+};
+using LatentAttendFn = void(const LatentAttendArgs& args) noexcept;
+
+/// Folds partial result b into a for one query: m = max(a.max, b.max), both scaled by exp(. - m).
+/// Called for ascending chunks. out: [n].
+using AttendMergeFn = void(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,
+                           const float* out_b, int n) noexcept;
+
+/// Bytes of scratch for at most these sizes, on any ISA level.
+std::size_t attend_scratch_bytes(int n_queries, int key_dim, int value_dim);
+std::size_t latent_attend_scratch_bytes(int n_queries, int kv_lora_rank, int rope_dim);
+
+}  // namespace leyden::simd

@@ -1,0 +1,111 @@
+#include "simd/isa.h"
+
+#include <cpuid.h>
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+
+namespace leyden::simd {
+namespace {
+
+constexpr std::array kIsas = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
+
+struct Registers {
+  std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+Registers cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
+  Registers r;
+  __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);  // zeros for an absent leaf
+  return r;
+}
+
+/// XCR0: the register states that the operating system saves (Intel SDM vol. 1, 13.3).
+std::uint64_t saved_states() {
+  constexpr std::uint32_t kOsxsave = 1u << 27;
+  if (!(cpuid(1).ecx & kOsxsave)) return 0;
+  std::uint32_t low = 0, high = 0;
+  asm("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return std::uint64_t{high} << 32 | low;
+}
+
+constexpr bool has_bits(std::uint64_t value, std::uint64_t bits) { return (value & bits) == bits; }
+
+constexpr std::uint32_t bits(std::initializer_list<int> positions) {
+  std::uint32_t mask = 0;
+  for (const int p : positions) mask |= 1u << p;
+  return mask;
+}
+
+bool has_avx2() {
+  constexpr std::uint64_t kXmmYmm = 0x6;
+  return has_bits(saved_states(), kXmmYmm) &&
+         has_bits(cpuid(1).ecx, bits({12 /*FMA*/, 28 /*AVX*/, 29 /*F16C*/})) &&
+         has_bits(cpuid(7).ebx, bits({5 /*AVX2*/}));
+}
+
+bool has_avx512() {
+  constexpr std::uint64_t kOpmaskZmm = 0xe6;
+  return has_avx2() && has_bits(saved_states(), kOpmaskZmm) &&
+         has_bits(cpuid(7).ebx, bits({16 /*F*/, 17 /*DQ*/, 30 /*BW*/, 31 /*VL*/}));
+}
+
+bool has_avx512vnni() {
+  return has_avx512() && has_bits(cpuid(7).ecx, bits({11 /*VNNI*/})) &&
+         has_bits(cpuid(7, 1).eax, bits({5 /*BF16*/}));
+}
+
+}  // namespace
+
+std::string_view name(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
+  }
+  return "?";
+}
+
+bool cpu_has(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return true;
+    case Isa::kAvx2:
+      return has_avx2();
+    case Isa::kAvx512:
+      return has_avx512();
+    case Isa::kAvx512Vnni:
+      return has_avx512vnni();
+  }
+  return false;
+}
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> found;
+  for (const Isa isa : kIsas) {
+    if (cpu_has(isa)) found.push_back(isa);
+  }
+  return found;
+}
+
+Isa select_isa(const char* wanted) {
+  if (wanted == nullptr || *wanted == '\0') return available_isas().back();
+  for (const Isa isa : kIsas) {
+    if (name(isa) != wanted) continue;
+    if (cpu_has(isa)) return isa;
+    throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
+                             ": this CPU or operating system can't run that level; the best one "
+                             "here is " +
+                             std::string(name(available_isas().back())));
+  }
+  throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
+                           ": unknown level; expected scalar, avx2, avx512 or avx512vnni");
+}
+
+}  // namespace leyden::simd

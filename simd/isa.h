@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace leyden::simd {
+
+/// Kernel levels, weakest first. Each includes the ones before it.
+enum class Isa {
+  kScalar,      // plain C++, the reference
+  kAvx2,        // AVX2, FMA, F16C
+  kAvx512,      // AVX-512 F, BW, VL, DQ
+  kAvx512Vnni,  // AVX-512 VNNI and BF16
+};
+
+/// "scalar", "avx2", "avx512" or "avx512vnni": the values of LEYDEN_ISA.
+std::string_view name(Isa isa);
+
+/// True when the CPU has the instructions of `isa` and the operating system saves its registers.
+bool cpu_has(Isa isa);
+
+/// Every level this machine can run, weakest first; never empty.
+std::vector<Isa> available_isas();
+
+/// The level named by `wanted`, or the best available one when `wanted` is null or empty.
+/// Throws std::runtime_error with a sentence for the user when the name is unknown or this machine
+/// can't run it: a forced level never falls back silently.
+Isa select_isa(const char* wanted);
+
+}  // namespace leyden::simd

@@ -1,0 +1,39 @@
+#include "simd/kernels.h"
+
+#include <cstdlib>
+
+namespace leyden::simd {
+namespace {
+
+#define LEYDEN_ENTRY_SCALAR(name, type) scalar::name,
+#define LEYDEN_ENTRY_AVX2(name, type) avx2::name,
+#define LEYDEN_ENTRY_AVX512(name, type) avx512::name,
+#define LEYDEN_ENTRY_AVX512VNNI(name, type) avx512vnni::name,
+
+constexpr Kernels kScalar = {Isa::kScalar, LEYDEN_KERNELS(LEYDEN_ENTRY_SCALAR)};
+constexpr Kernels kAvx2 = {Isa::kAvx2, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX2)};
+constexpr Kernels kAvx512 = {Isa::kAvx512, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512)};
+constexpr Kernels kAvx512Vnni = {Isa::kAvx512Vnni, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512VNNI)};
+
+}  // namespace
+
+const Kernels& kernels(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return kScalar;
+    case Isa::kAvx2:
+      return kAvx2;
+    case Isa::kAvx512:
+      return kAvx512;
+    case Isa::kAvx512Vnni:
+      return kAvx512Vnni;
+  }
+  return kScalar;
+}
+
+const Kernels& kernels() {
+  static const Kernels& chosen = kernels(select_isa(std::getenv("LEYDEN_ISA")));
+  return chosen;
+}
+
+}  // namespace leyden::simd

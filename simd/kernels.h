@@ -1,0 +1,82 @@
+#pragma once
+
+#include "simd/attend.h"
+#include "simd/elementwise.h"
+#include "simd/index_scan.h"
+#include "simd/isa.h"
+#include "simd/kv_row.h"
+#include "simd/matmul.h"
+#include "simd/quantize.h"
+
+namespace leyden::simd {
+
+/// Every kernel: its name and the function type that is its contract (in the headers above).
+#define LEYDEN_KERNELS(X)                       \
+  X(matmul_f32, MatmulFn)                       \
+  X(matmul_bf16, MatmulFn)                      \
+  X(matmul_int8, MatmulFn)                      \
+  X(matmul_int4, MatmulFn)                      \
+  X(quantize_row, QuantizeRowFn)                \
+  X(rms_norm, RmsNormFn)                        \
+  X(layer_norm, LayerNormFn)                    \
+  X(rope_interleaved, RopeFn)                   \
+  X(rope_half_split, RopeFn)                    \
+  X(hadamard, HadamardFn)                       \
+  X(swiglu, SwigluFn)                           \
+  X(add, AddFn)                                 \
+  X(scaled_add, ScaledAddFn)                    \
+  X(sigmoid, SigmoidFn)                         \
+  X(softmax, SoftmaxFn)                         \
+  X(widen_bf16, WidenBf16Fn)                    \
+  X(kv_store_f32, KvStoreFn)                    \
+  X(kv_store_bf16, KvStoreFn)                   \
+  X(kv_store_int8, KvStoreFn)                   \
+  X(kv_load_f32, KvLoadFn)                      \
+  X(kv_load_bf16, KvLoadFn)                     \
+  X(kv_load_int8, KvLoadFn)                     \
+  X(attend, AttendFn)                           \
+  X(latent_attend_f32, LatentAttendFn)          \
+  X(latent_attend_bf16, LatentAttendFn)         \
+  X(latent_attend_int8, LatentAttendFn)         \
+  X(attend_merge, AttendMergeFn)                \
+  X(index_store_f32, IndexStoreFn)              \
+  X(index_store_bf16, IndexStoreFn)             \
+  X(index_store_int8, IndexStoreFn)             \
+  X(index_quantize_query, IndexQuantizeQueryFn) \
+  X(index_scan_f32, IndexScanFn)                \
+  X(index_scan_bf16, IndexScanFn)               \
+  X(index_scan_int8, IndexScanFn)
+
+#define LEYDEN_DECLARE(name, type) type name;
+#define LEYDEN_FIELD(name, type) type* name;
+
+namespace scalar {
+LEYDEN_KERNELS(LEYDEN_DECLARE)
+}
+namespace avx2 {
+LEYDEN_KERNELS(LEYDEN_DECLARE)
+}
+namespace avx512 {
+LEYDEN_KERNELS(LEYDEN_DECLARE)
+}
+namespace avx512vnni {
+LEYDEN_KERNELS(LEYDEN_DECLARE)
+}
+
+/// One function per kernel, all of one level.
+struct Kernels {
+  Isa isa;
+  LEYDEN_KERNELS(LEYDEN_FIELD)
+};
+
+#undef LEYDEN_DECLARE
+#undef LEYDEN_FIELD
+
+/// The table of one level. The machine must have it (cpu_has) before a function is called.
+const Kernels& kernels(Isa isa);
+
+/// The table this process uses: select_isa(getenv("LEYDEN_ISA")), decided at the first call.
+/// Throws what select_isa throws.
+const Kernels& kernels();
+
+}  // namespace leyden::simd

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/layout.h"
+
+namespace leyden::simd {
+
+/// Activations of `width` (1 to 16) tokens, cut into cells of 128 columns so that every token of a
+/// cell lies at a constant distance. Columns beyond the true width are zero. f32 and bf16 weights
+/// read `x`; int8 and int4 weights read the rest. What a caller doesn't need may be null.
+struct ActivationPanel {
+  const float* x = nullptr;        // [n_blocks, width, 128]
+  const std::int8_t* q = nullptr;  // [n_blocks, width, 128], x = scale * q, |q| <= 127
+  const float* scale = nullptr;    // [n_blocks, width]
+  // Where an accumulator of unsigned weights times q must start so that the weights' offset drops
+  // out: -64 (int4) or -128 (int8) times the sum of q over each group of 32.
+  const std::int32_t* start_int4 = nullptr;  // [n_blocks, width, 4]
+  const std::int32_t* start_int8 = nullptr;  // [n_blocks, width, 4]
+  int width = 0;
+};
+
+/// One product of a run of weight tiles with some panels.
+struct MatmulArgs {
+  const std::byte* tiles =
+      nullptr;       // n_tiles tiles of n_blocks blocks each (simd/layout.h), 64-byte aligned
+  int n_rows = 0;    // rows to compute; the last tile may be cropped
+  int n_blocks = 0;  // ceil(columns / 128)
+  const std::uint8_t* levels = nullptr;     // [16], int4 only
+  const ActivationPanel* panels = nullptr;  // [n_panels]
+  int n_panels = 0;
+  float* out = nullptr;           // [tokens of all panels in order, n_rows], overwritten
+  std::ptrdiff_t out_stride = 0;  // floats between the rows of two tokens
+  std::byte* scratch =
+      nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
+};
+
+constexpr std::size_t kMatmulScratchBytes = 256 * 1024;
+
+/// out[t][r] = sum_k x[t][k] * W[r][k].
+///
+/// int8 and int4: the dot product of a group of 32 is an exact int32 i[g]. The additions of floats
+/// are, for a row and a token,
+///     acc = 0
+///     for every block b: part = 0; for its groups g: part = fma(float(i[g]), w_scale[r][g], part)
+///                        acc = fma(part, a_scale[t][b], acc)
+/// f32 and bf16: four sums, k = 4j + s: acc[s] = fma(x[t][k], W[r][k], acc[s]) with j ascending,
+/// then (acc[0] + acc[1]) + (acc[2] + acc[3]).
+/// Hence the same bits on every ISA level, for any split of rows and tokens over calls.
+/// Errors: none. Sizes were checked when the weights were bound.
+using MatmulFn = void(const MatmulArgs& args) noexcept;
+
+}  // namespace leyden::simd

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "simd/layout.h"
+
+namespace leyden::simd {
+
+/// Where one token's row goes inside a panel under construction: pointers to the token's first
+/// cell, distances to its next ones. The mutable twin of ActivationPanel (simd/matmul.h), for one
+/// token.
+struct PanelRow {
+  float* x = nullptr;        // or null: not wanted
+  std::int8_t* q = nullptr;  // or null: not wanted, and then the rest isn't either
+  float* scale = nullptr;
+  std::int32_t* start_int4 = nullptr;
+  std::int32_t* start_int8 = nullptr;
+  int width = 0;  // tokens of the panel: the next cell is width * 128 values away, the next scale
+                  // width, the next starts width * 4
+};
+
+/// Writes row x [n] (n > 0) into its cells, the last one zero-padded.
+///   scale = max |x| of the block / 127, q = round to nearest even(x * (127 / max |x|));
+///   a block of zeros gets scale 0 and q 0.
+/// Exact: the same bits on every ISA level.
+using QuantizeRowFn = void(const float* x, int n, const PanelRow& row) noexcept;
+
+}  // namespace leyden::simd

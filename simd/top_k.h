@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+namespace leyden::simd {
+
+/// The k best of a stream of scored positions, kept without sorting: survivors of a running
+/// threshold are appended; when the buffer is full, a selection keeps the k best and raises the
+/// threshold. Equal scores favour the lower position; NaN never enters.
+struct TopK {
+  float* score = nullptr;            // [capacity]
+  std::int32_t* position = nullptr;  // [capacity]
+  std::int32_t capacity = 0;         // at least top_k_capacity(k)
+  std::int32_t k = 0;
+  std::int32_t count = 0;
+  float threshold = 0;  // scores below can't be among the k best; starts at -infinity
+};
+
+/// Entries a buffer needs for k, slack for unselected survivors included.
+std::int32_t top_k_capacity(std::int32_t k);
+
+/// Empties the buffer. `floor` must be a lower bound of the k-th best score: -infinity, or the k-th
+/// best among scores already known (the warm start).
+void top_k_reset(TopK& best, std::int32_t k, float floor) noexcept;
+
+/// Reduces the buffer to its min(k, count) best and raises the threshold.
+void top_k_shrink(TopK& best) noexcept;
+
+/// Offers one scored position.
+void top_k_push(TopK& best, float score, std::int32_t position) noexcept;
+
+/// Offers all of `from`; then shrink gives the best of both, whatever the order of merging.
+void top_k_merge(TopK& into, const TopK& from) noexcept;
+
+/// The min(k, count) best positions, ascending, into out; returns their number.
+std::int32_t top_k_positions(TopK& best, std::int32_t* out) noexcept;
+
+}  // namespace leyden::simd

@@ -1,0 +1,13 @@
+#pragma once
+
+// Sixteen lanes, whatever the machine: the registers of the ISA level a kernel source is being
+// compiled for. For *.kernel.cc only. Every function here is inlined and internal, so that no code
+// of one level can be linked into another.
+
+#if defined(LEYDEN_ISA_avx2)
+#include "simd/vec_avx2.h"
+#elif defined(LEYDEN_ISA_avx512) || defined(LEYDEN_ISA_avx512vnni)
+#include "simd/vec_avx512.h"
+#else
+#error "simd/vec.h is for kernel sources, which CMake compiles once per ISA level"
+#endif

@@ -1,0 +1,235 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define LEYDEN_INLINE [[gnu::always_inline]] static inline
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+// Lanes 0..7 in lo, 8..15 in hi. The contracts are those of vec_avx512.h, word for word.
+
+struct F32x16 {
+  __m256 lo, hi;
+};
+struct I32x16 {
+  __m256i lo, hi;
+};
+struct I8x64 {
+  __m256i lo, hi;
+};
+struct Mask16 {
+  __m256i lo, hi;  // all ones per chosen lane
+};
+
+LEYDEN_INLINE __m256i lanes_below(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+LEYDEN_INLINE Mask16 first_lanes(int n) { return {lanes_below(n), lanes_below(n - 8)}; }
+LEYDEN_INLINE std::uint32_t bits(Mask16 m) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(m.lo))) |
+         static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(m.hi))) << 8;
+}
+
+LEYDEN_INLINE F32x16 zero_f32() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+LEYDEN_INLINE F32x16 broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+LEYDEN_INLINE F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+LEYDEN_INLINE F32x16 load_first(const float* p, int n) {
+  const Mask16 m = first_lanes(n);
+  return {_mm256_maskload_ps(p, m.lo), _mm256_maskload_ps(p + 8, m.hi)};
+}
+LEYDEN_INLINE void store(float* p, F32x16 x) {
+  _mm256_storeu_ps(p, x.lo);
+  _mm256_storeu_ps(p + 8, x.hi);
+}
+LEYDEN_INLINE void store_first(float* p, F32x16 x, int n) {
+  const Mask16 m = first_lanes(n);
+  _mm256_maskstore_ps(p, m.lo, x.lo);
+  _mm256_maskstore_ps(p + 8, m.hi, x.hi);
+}
+LEYDEN_INLINE F32x16 operator+(F32x16 a, F32x16 b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 operator-(F32x16 a, F32x16 b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 operator*(F32x16 a, F32x16 b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 operator/(F32x16 a, F32x16 b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+LEYDEN_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
+}
+LEYDEN_INLINE F32x16 max(F32x16 a, F32x16 b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 min(F32x16 a, F32x16 b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
+LEYDEN_INLINE F32x16 abs(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
+}
+LEYDEN_INLINE Mask16 greater_equal(F32x16 a, F32x16 b) {
+  return {_mm256_castps_si256(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)),
+          _mm256_castps_si256(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ))};
+}
+LEYDEN_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
+  return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_castsi256_ps(m.lo)),
+          _mm256_blendv_ps(no.hi, yes.hi, _mm256_castsi256_ps(m.hi))};
+}
+LEYDEN_INLINE I32x16 round_to_i32(F32x16 x) {
+  return {_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi)};
+}
+LEYDEN_INLINE F32x16 to_f32(I32x16 x) {
+  return {_mm256_cvtepi32_ps(x.lo), _mm256_cvtepi32_ps(x.hi)};
+}
+LEYDEN_INLINE F32x16 bits_as_f32(I32x16 x) {
+  return {_mm256_castsi256_ps(x.lo), _mm256_castsi256_ps(x.hi)};
+}
+LEYDEN_INLINE I32x16 f32_as_bits(F32x16 x) {
+  return {_mm256_castps_si256(x.lo), _mm256_castps_si256(x.hi)};
+}
+
+LEYDEN_INLINE I32x16 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+LEYDEN_INLINE I32x16 broadcast_i32(std::int32_t x) {
+  return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+LEYDEN_INLINE __m256i load_256(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+LEYDEN_INLINE void store_256(void* p, __m256i x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+}
+LEYDEN_INLINE I32x16 load(const std::int32_t* p) { return {load_256(p), load_256(p + 8)}; }
+LEYDEN_INLINE void store(std::int32_t* p, I32x16 x) {
+  store_256(p, x.lo);
+  store_256(p + 8, x.hi);
+}
+LEYDEN_INLINE I32x16 operator+(I32x16 a, I32x16 b) {
+  return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
+}
+LEYDEN_INLINE I32x16 operator&(I32x16 a, I32x16 b) {
+  return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
+}
+LEYDEN_INLINE I32x16 max(I32x16 a, I32x16 b) {
+  return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
+}
+template <int kBits>
+LEYDEN_INLINE I32x16 shift_left(I32x16 x) {
+  return {_mm256_slli_epi32(x.lo, kBits), _mm256_slli_epi32(x.hi, kBits)};
+}
+LEYDEN_INLINE void store_i8(std::int8_t* p, I32x16 x) {
+  const __m256i words = _mm256_packs_epi32(x.lo, x.hi);  // 0-3 8-11 | 4-7 12-15
+  const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(p),
+      _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+}
+
+LEYDEN_INLINE __m128i load_128(const void* p) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
+  return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))};
+}
+LEYDEN_INLINE __m256 widen_bf16(__m128i x) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+}
+LEYDEN_INLINE F32x16 load_bf16(const std::uint16_t* p) {
+  return {widen_bf16(load_128(p)), widen_bf16(load_128(p + 8))};
+}
+LEYDEN_INLINE F32x16 load_bf16_first(const std::uint16_t* p, int n) {
+  std::uint16_t whole[16] = {};
+  for (int i = 0; i < n && i < 16; ++i) whole[i] = p[i];
+  return load_bf16(whole);
+}
+LEYDEN_INLINE F32x16 load_i8_as_f32(const std::int8_t* p) {
+  const __m128i x = load_128(p);
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)))};
+}
+
+LEYDEN_INLINE I8x64 load_bytes(const void* p) {
+  return {load_256(p), load_256(static_cast<const char*>(p) + 32)};
+}
+LEYDEN_INLINE void store_bytes(void* p, I8x64 x) {
+  store_256(p, x.lo);
+  store_256(static_cast<char*>(p) + 32, x.hi);
+}
+LEYDEN_INLINE I8x64 broadcast_quad(const void* p) {
+  std::int32_t quad;
+  __builtin_memcpy(&quad, p, 4);
+  return {_mm256_set1_epi32(quad), _mm256_set1_epi32(quad)};
+}
+LEYDEN_INLINE __m256i low_nibbles(__m256i x) { return _mm256_and_si256(x, _mm256_set1_epi8(0x0f)); }
+LEYDEN_INLINE I8x64 low_nibbles(I8x64 x) { return {low_nibbles(x.lo), low_nibbles(x.hi)}; }
+LEYDEN_INLINE I8x64 high_nibbles(I8x64 x) {
+  return {low_nibbles(_mm256_srli_epi16(x.lo, 4)), low_nibbles(_mm256_srli_epi16(x.hi, 4))};
+}
+LEYDEN_INLINE I8x64 load_table(const std::uint8_t* table) {
+  const __m256i t = _mm256_broadcastsi128_si256(load_128(table));
+  return {t, t};
+}
+LEYDEN_INLINE I8x64 look_up(I8x64 table, I8x64 index) {
+  return {_mm256_shuffle_epi8(table.lo, index.lo), _mm256_shuffle_epi8(table.hi, index.hi)};
+}
+
+LEYDEN_INLINE __m256i dot_u7(__m256i acc, __m256i w, __m256i a) {
+  const __m256i pairs = _mm256_maddubs_epi16(w, a);  // |pair| <= 2 * 127 * 127 < 2^15
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+LEYDEN_INLINE I32x16 dot_u7(I32x16 acc, I8x64 w, I8x64 a) {
+  return {dot_u7(acc.lo, w.lo, a.lo), dot_u7(acc.hi, w.hi, a.hi)};
+}
+LEYDEN_INLINE I32x16 start_offset128(std::int32_t) { return zero_i32(); }
+LEYDEN_INLINE __m256i dot_offset128(__m256i acc, __m256i w, __m256i a) {
+  const __m256i signed_w = _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));
+  return dot_u7(acc, _mm256_abs_epi8(signed_w), _mm256_sign_epi8(a, signed_w));
+}
+LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
+  return {dot_offset128(acc.lo, w.lo, a.lo), dot_offset128(acc.hi, w.hi, a.hi)};
+}
+
+LEYDEN_INLINE float fold_add(F32x16 x) {
+  const __m256 a = _mm256_add_ps(x.lo, x.hi);
+  const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
+}
+LEYDEN_INLINE float fold_max(F32x16 x) {
+  const __m256 a = _mm256_max_ps(x.lo, x.hi);
+  const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(c, _mm_shuffle_ps(c, c, 1)));
+}
+
+LEYDEN_INLINE int compress_store(float* p, F32x16 x, Mask16 m) {
+  float lanes[16];
+  store(lanes, x);
+  int n = 0;
+  for (std::uint32_t left = bits(m); left != 0; left &= left - 1) {
+    p[n++] = lanes[__builtin_ctz(left)];
+  }
+  return n;
+}
+LEYDEN_INLINE int compress_store(std::int32_t* p, I32x16 x, Mask16 m) {
+  std::int32_t lanes[16];
+  store(lanes, x);
+  int n = 0;
+  for (std::uint32_t left = bits(m); left != 0; left &= left - 1) {
+    p[n++] = lanes[__builtin_ctz(left)];
+  }
+  return n;
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA

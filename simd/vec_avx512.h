@@ -1,0 +1,184 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define LEYDEN_INLINE [[gnu::always_inline]] static inline
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+struct F32x16 {
+  __m512 v;
+};
+struct I32x16 {
+  __m512i v;
+};
+/// 16 lanes of 4 bytes.
+struct I8x64 {
+  __m512i v;
+};
+/// One bit per lane.
+struct Mask16 {
+  __mmask16 m;
+};
+
+LEYDEN_INLINE Mask16 first_lanes(int n) {  // n clamped to 0..16
+  return {static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1u)};
+}
+LEYDEN_INLINE std::uint32_t bits(Mask16 m) { return m.m; }
+
+LEYDEN_INLINE F32x16 zero_f32() { return {_mm512_setzero_ps()}; }
+LEYDEN_INLINE F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }
+LEYDEN_INLINE F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+/// Lanes from n on are zero and their memory is not touched.
+LEYDEN_INLINE F32x16 load_first(const float* p, int n) {
+  return {_mm512_maskz_loadu_ps(first_lanes(n).m, p)};
+}
+LEYDEN_INLINE void store(float* p, F32x16 x) { _mm512_storeu_ps(p, x.v); }
+LEYDEN_INLINE void store_first(float* p, F32x16 x, int n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n).m, x.v);
+}
+LEYDEN_INLINE F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32x16 operator-(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32x16 operator*(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32x16 operator/(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+/// a * b + c, rounded once.
+LEYDEN_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+/// c - a * b, rounded once.
+LEYDEN_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}
+/// a > b ? a : b per lane, so b where either is NaN: the reference says it in these words.
+LEYDEN_INLINE F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+/// a < b ? a : b per lane.
+LEYDEN_INLINE F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+/// False where either is NaN.
+LEYDEN_INLINE Mask16 greater_equal(F32x16 a, F32x16 b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)};
+}
+LEYDEN_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
+  return {_mm512_mask_blend_ps(m.m, no.v, yes.v)};
+}
+LEYDEN_INLINE I32x16 round_to_i32(F32x16 x) {
+  return {_mm512_cvtps_epi32(x.v)};
+}  // to nearest even
+LEYDEN_INLINE F32x16 to_f32(I32x16 x) { return {_mm512_cvtepi32_ps(x.v)}; }
+LEYDEN_INLINE F32x16 bits_as_f32(I32x16 x) { return {_mm512_castsi512_ps(x.v)}; }
+LEYDEN_INLINE I32x16 f32_as_bits(F32x16 x) { return {_mm512_castps_si512(x.v)}; }
+
+LEYDEN_INLINE I32x16 zero_i32() { return {_mm512_setzero_si512()}; }
+LEYDEN_INLINE I32x16 broadcast_i32(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
+LEYDEN_INLINE I32x16 load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+LEYDEN_INLINE void store(std::int32_t* p, I32x16 x) { _mm512_storeu_si512(p, x.v); }
+LEYDEN_INLINE I32x16 operator+(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+LEYDEN_INLINE I32x16 operator&(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+LEYDEN_INLINE I32x16 max(I32x16 a, I32x16 b) { return {_mm512_max_epi32(a.v, b.v)}; }
+template <int kBits>
+LEYDEN_INLINE I32x16 shift_left(I32x16 x) {
+  return {_mm512_slli_epi32(x.v, kBits)};
+}
+/// Sixteen int32 in [-128, 127] to bytes.
+LEYDEN_INLINE void store_i8(std::int8_t* p, I32x16 x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
+}
+
+LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+LEYDEN_INLINE F32x16 load_bf16(const std::uint16_t* p) {
+  const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
+}
+LEYDEN_INLINE F32x16 load_bf16_first(const std::uint16_t* p, int n) {
+  const __m256i x = _mm256_maskz_loadu_epi16(first_lanes(n).m, p);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
+}
+LEYDEN_INLINE F32x16 load_i8_as_f32(const std::int8_t* p) {
+  const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x))};
+}
+
+LEYDEN_INLINE I8x64 load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }
+LEYDEN_INLINE void store_bytes(void* p, I8x64 x) { _mm512_storeu_si512(p, x.v); }
+/// The four bytes at p in every lane.
+LEYDEN_INLINE I8x64 broadcast_quad(const void* p) {
+  std::int32_t quad;
+  __builtin_memcpy(&quad, p, 4);
+  return {_mm512_set1_epi32(quad)};
+}
+LEYDEN_INLINE I8x64 low_nibbles(I8x64 x) { return {_mm512_and_si512(x.v, _mm512_set1_epi8(0x0f))}; }
+LEYDEN_INLINE I8x64 high_nibbles(I8x64 x) {
+  return {_mm512_and_si512(_mm512_srli_epi16(x.v, 4), _mm512_set1_epi8(0x0f))};
+}
+/// A table of 16 bytes, ready for look_up.
+LEYDEN_INLINE I8x64 load_table(const std::uint8_t* table) {
+  return {_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)))};
+}
+/// table[index] for every byte, index in 0..15.
+LEYDEN_INLINE I8x64 look_up(I8x64 table, I8x64 index) {
+  return {_mm512_shuffle_epi8(table.v, index.v)};
+}
+
+/// acc + sum of 4 products per lane. w unsigned and at most 127, a signed in [-127, 127].
+LEYDEN_INLINE I32x16 dot_u7(I32x16 acc, I8x64 w, I8x64 a) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)};
+#else
+  const __m512i pairs = _mm512_maddubs_epi16(w.v, a.v);  // |pair| <= 2 * 127 * 127 < 2^15
+  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
+#endif
+}
+
+/// Where an accumulator of dot_offset128 starts: `minus_128_sum` is -128 times the sum of a.
+LEYDEN_INLINE I32x16 start_offset128(std::int32_t minus_128_sum) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  return broadcast_i32(minus_128_sum);
+#else
+  (void)minus_128_sum;  // the products below are signed already
+  return zero_i32();
+#endif
+}
+/// acc + sum of 4 products (w - 128) * a per lane, given start_offset128. w - 128 and a in
+/// [-127, 127]. Without VNNI the sign moves from w to a, so that vpmaddubsw can't saturate.
+LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)};
+#else
+  const __m512i signed_w = _mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)));
+  const __mmask64 negative = _mm512_movepi8_mask(signed_w);
+  const __m512i turned = _mm512_mask_sub_epi8(a.v, negative, _mm512_setzero_si512(), a.v);
+  const __m512i pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(signed_w), turned);
+  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
+#endif
+}
+
+/// The fixed tree over lanes: halves of distance 8, 4, 2, 1 are added (or maximised).
+LEYDEN_INLINE float fold_add(F32x16 x) {
+  const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
+}
+LEYDEN_INLINE float fold_max(F32x16 x) {
+  const __m256 a = _mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(c, _mm_shuffle_ps(c, c, 1)));
+}
+
+/// Stores the chosen lanes next to each other; returns how many.
+LEYDEN_INLINE int compress_store(float* p, F32x16 x, Mask16 m) {
+  _mm512_mask_compressstoreu_ps(p, m.m, x.v);
+  return __builtin_popcount(m.m);
+}
+LEYDEN_INLINE int compress_store(std::int32_t* p, I32x16 x, Mask16 m) {
+  _mm512_mask_compressstoreu_epi32(p, m.m, x.v);
+  return __builtin_popcount(m.m);
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA
