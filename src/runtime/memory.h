@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace leyden::runtime {
+
+/// Pages that large buffers live in. Reading weights out of 4 KiB pages costs up to a third of the
+/// bandwidth (docs/design.md), so huge pages are the default wherever the system has them.
+enum class HugePages {
+  kAuto,     // hugetlb if enough are reserved, otherwise thp
+  kThp,      // transparent huge pages, asked for with madvise
+  kHugetlb,  // reserved 2 MiB pages only; allocation fails without them
+  kOff,      // the system's small pages
+};
+
+std::string_view name(HugePages pages);
+
+/// An owned, zeroed, 2 MiB-aligned region of memory. Pages are not touched before the owner does,
+/// so the first thread to write a page decides its NUMA node.
+class Memory {
+ public:
+  Memory() = default;
+  /// Throws std::bad_alloc when the system refuses (kHugetlb: when too few pages are reserved).
+  explicit Memory(std::size_t bytes, HugePages pages = HugePages::kAuto);
+  Memory(Memory&& other) noexcept;
+  Memory& operator=(Memory&& other) noexcept;
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory();
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::byte* mapping_ = nullptr;  // what munmap gets back
+  std::size_t mapped_bytes_ = 0;
+};
+
+/// A typed array in Memory.
+template <class T>
+class Array {
+ public:
+  Array() = default;
+  explicit Array(std::size_t count) : memory_(count * sizeof(T)), count_(count) {}
+
+  T* data() const { return reinterpret_cast<T*>(memory_.data()); }
+  std::size_t size() const { return count_; }
+  T& operator[](std::size_t i) const { return data()[i]; }
+  std::span<T> span() const { return {data(), count_}; }
+
+  /// Makes room for at least `count` values; what was there is lost when it has to grow.
+  void reserve_discarding(std::size_t count) {
+    if (count > count_) *this = Array(count);
+  }
+
+ private:
+  Memory memory_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace leyden::runtime
