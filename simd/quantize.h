@@ -19,10 +19,13 @@ struct PanelRow {
                   // width, the next starts width * 4
 };
 
+/// Below it 127 / max |x| could overflow.
+constexpr float kSmallestQuantized = 1e-35f;
+
 /// Writes row x [n] (n > 0) into its cells, the last one zero-padded.
 ///   scale = max |x| of the block / 127, q = round to nearest even(x * (127 / max |x|));
-///   a block of zeros gets scale 0 and q 0.
-/// Exact: the same bits on every ISA level.
+///   a block whose max |x| is below kSmallestQuantized (zeros, mostly) gets scale 0 and q 0.
+/// x is finite. Exact: the same bits on every ISA level.
 using QuantizeRowFn = void(const float* x, int n, const PanelRow& row) noexcept;
 
 }  // namespace leyden::simd

@@ -205,6 +205,12 @@ LEYDEN_INLINE float fold_add(F32x16 x) {
   const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
   return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
 }
+LEYDEN_INLINE std::int32_t fold_add(I32x16 x) {
+  const __m256i a = _mm256_add_epi32(x.lo, x.hi);
+  const __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  const __m128i c = _mm_add_epi32(b, _mm_unpackhi_epi64(b, b));
+  return _mm_cvtsi128_si32(_mm_add_epi32(c, _mm_shuffle_epi32(c, 1)));
+}
 LEYDEN_INLINE float fold_max(F32x16 x) {
   const __m256 a = _mm256_max_ps(x.lo, x.hi);
   const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

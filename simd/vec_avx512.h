@@ -163,6 +163,7 @@ LEYDEN_INLINE float fold_add(F32x16 x) {
   const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
   return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
 }
+LEYDEN_INLINE std::int32_t fold_add(I32x16 x) { return _mm512_reduce_add_epi32(x.v); }
 LEYDEN_INLINE float fold_max(F32x16 x) {
   const __m256 a = _mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
   const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -1,0 +1,56 @@
+#include "simd/quantize.h"
+
+#include "simd/vec.h"
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+constexpr int kVectors = kBlock / 16;
+
+/// The block's kVectors vectors of a row with `n` values left; the missing ones are zeros.
+LEYDEN_INLINE void load_block(const float* x, int n, F32x16* v) {
+  for (int i = 0; i < kVectors; ++i) {
+    v[i] = n >= kBlock  ? load(x + 16 * i)
+           : n > 16 * i ? load_first(x + 16 * i, n - 16 * i)
+                        : zero_f32();
+  }
+}
+
+LEYDEN_INLINE void quantize_block(const F32x16* v, std::int8_t* q, float* scale,
+                                  std::int32_t* start_int4, std::int32_t* start_int8) {
+  F32x16 largest = zero_f32();
+  for (int i = 0; i < kVectors; ++i) largest = max(abs(v[i]), largest);
+  const float max_abs = fold_max(largest);
+  const bool is_zero = max_abs < kSmallestQuantized;
+  *scale = is_zero ? 0.0f : max_abs / 127.0f;
+  const F32x16 inverse = broadcast(is_zero ? 0.0f : 127.0f / max_abs);
+  for (int g = 0; g < kGroupsPerBlock; ++g) {
+    const I32x16 low = round_to_i32(v[2 * g] * inverse);
+    const I32x16 high = round_to_i32(v[2 * g + 1] * inverse);
+    store_i8(q + kGroup * g, low);
+    store_i8(q + kGroup * g + 16, high);
+    const std::int32_t sum = fold_add(low + high);
+    start_int4[g] = -kInt4Offset * sum;
+    start_int8[g] = -kInt8Offset * sum;
+  }
+}
+
+}  // namespace
+
+void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
+  const int n_blocks = (n + kBlock - 1) / kBlock;
+  for (int b = 0; b < n_blocks; ++b) {
+    const std::ptrdiff_t cell = std::ptrdiff_t{b} * row.width;
+    F32x16 v[kVectors];
+    load_block(x + std::ptrdiff_t{b} * kBlock, n - b * kBlock, v);
+    if (row.x != nullptr) {
+      for (int i = 0; i < kVectors; ++i) store(row.x + cell * kBlock + 16 * i, v[i]);
+    }
+    if (row.q == nullptr) continue;
+    quantize_block(v, row.q + cell * kBlock, row.scale + cell,
+                   row.start_int4 + cell * kGroupsPerBlock,
+                   row.start_int8 + cell * kGroupsPerBlock);
+  }
+}
+
+}  // namespace leyden::simd::LEYDEN_ISA

@@ -1,0 +1,37 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "simd/quantize.h"
+
+// The formulas of quantize.h in plain loops.
+namespace leyden::simd::scalar {
+
+void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
+  const int n_blocks = (n + kBlock - 1) / kBlock;
+  for (int b = 0; b < n_blocks; ++b) {
+    const std::ptrdiff_t cell = std::ptrdiff_t{b} * row.width;
+    float v[kBlock] = {};
+    std::copy_n(x + std::ptrdiff_t{b} * kBlock, std::min(kBlock, n - b * kBlock), v);
+    if (row.x != nullptr) std::copy_n(v, kBlock, row.x + cell * kBlock);
+    if (row.q == nullptr) continue;
+
+    float max_abs = 0;
+    for (const float value : v) max_abs = std::max(max_abs, std::abs(value));
+    const bool is_zero = max_abs < kSmallestQuantized;
+    row.scale[cell] = is_zero ? 0.0f : max_abs / 127.0f;
+    const float inverse = is_zero ? 0.0f : 127.0f / max_abs;
+    for (int g = 0; g < kGroupsPerBlock; ++g) {
+      std::int32_t sum = 0;
+      for (int k = kGroup * g; k < kGroup * (g + 1); ++k) {
+        const auto q = static_cast<std::int8_t>(std::lrint(v[k] * inverse));
+        row.q[cell * kBlock + k] = q;
+        sum += q;
+      }
+      row.start_int4[cell * kGroupsPerBlock + g] = -kInt4Offset * sum;
+      row.start_int8[cell * kGroupsPerBlock + g] = -kInt8Offset * sum;
+    }
+  }
+}
+
+}  // namespace leyden::simd::scalar

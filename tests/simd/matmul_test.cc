@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <string>
+#include <tuple>
+
+#include "tests/simd/matmul_problem.h"
+
+namespace leyden::simd::test {
+namespace {
+
+std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
+  std::vector<std::uint32_t> bits;
+  for (const float v : values) bits.push_back(std::bit_cast<std::uint32_t>(v));
+  return bits;
+}
+
+std::string format_name(Format format) {
+  static constexpr const char* kNames[] = {"f32", "bf16", "int8", "int4"};
+  return kNames[static_cast<int>(format)];
+}
+
+class MatmulTest : public testing::TestWithParam<std::tuple<Isa, Format>> {
+ protected:
+  void SetUp() override {
+    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
+  }
+  Isa isa() const { return std::get<0>(GetParam()); }
+  Format format() const { return std::get<1>(GetParam()); }
+
+  void expect_reference_bits(int n_rows, int n_blocks, const std::vector<int>& widths,
+                             Values values = Values::kRandom) {
+    MatmulProblem problem(format(), n_rows, n_blocks, widths, values, /*seed=*/7);
+    const int stride = n_rows + 5;
+    EXPECT_EQ(bits_of(problem.run(isa(), stride)), bits_of(problem.run(Isa::kScalar, stride)))
+        << n_rows << " rows, " << n_blocks << " blocks, first panel " << widths[0] << " wide";
+  }
+};
+
+TEST_P(MatmulTest, MatchesTheReferenceForEveryPanelWidth) {
+  for (int width = 1; width <= kPanelTokens; ++width) expect_reference_bits(16, 2, {width});
+}
+
+TEST_P(MatmulTest, MatchesTheReferenceForCroppedTiles) {
+  for (const int n_rows : {1, 7, 15, 17, 31, 33, 48, 63, 65, 80, 144}) {
+    expect_reference_bits(n_rows, 3, {1});
+    expect_reference_bits(n_rows, 3, {5});
+  }
+}
+
+TEST_P(MatmulTest, MatchesTheReferenceForFewAndManyBlocks) {
+  for (const int n_blocks : {1, 2, 3, 7, 31, 56, 57}) {
+    expect_reference_bits(32, n_blocks, {1});
+    expect_reference_bits(32, n_blocks, {16, 3});
+  }
+}
+
+TEST_P(MatmulTest, MatchesTheReferenceForSeveralPanels) {
+  expect_reference_bits(33, 9, {16, 16});
+  expect_reference_bits(33, 9, {16, 16, 16, 11});
+  expect_reference_bits(33, 9, {2, 1, 16, 4});
+}
+
+TEST_P(MatmulTest, MatchesTheReferenceAtTheExtremes) {
+  for (const Values values : {Values::kZero, Values::kLargest, Values::kMostNegative}) {
+    expect_reference_bits(17, 3, {1}, values);
+    expect_reference_bits(17, 3, {16, 2}, values);
+  }
+}
+
+TEST_P(MatmulTest, DoesNothingWithoutRowsOrPanels) {
+  expect_reference_bits(0, 2, {1});
+  MatmulProblem problem(format(), 16, 1, {}, Values::kRandom, /*seed=*/7);
+  EXPECT_TRUE(problem.run(isa(), 16).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryLevel, MatmulTest,
+    testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
+                     testing::Values(Format::kF32, Format::kBf16, Format::kInt8, Format::kInt4)),
+    [](const auto& test) {
+      return std::string(name(std::get<0>(test.param))) + "_" +
+             format_name(std::get<1>(test.param));
+    });
+
+}  // namespace
+}  // namespace leyden::simd::test
