@@ -1,0 +1,1 @@
+#include "scale.h"  // not from the top

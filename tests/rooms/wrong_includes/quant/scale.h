@@ -1,0 +1,1 @@
+#include "simd/dot.h"     // downwards, as it should be

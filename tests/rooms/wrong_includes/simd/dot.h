@@ -1,0 +1,1 @@
+#include "quant/scale.h"  // upwards

@@ -1,0 +1,1 @@
+#include "src/model/model.h"
