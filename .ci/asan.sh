@@ -1,0 +1,3 @@
+# AddressSanitizer and UndefinedBehaviorSanitizer over everything.
+set -euo pipefail
+./leyden test --asan
