@@ -1,1 +1,1 @@
-#include "simd/dot.h"     // downwards, as it should be
+#include "simd/dot.h"  // downwards, as it should be
