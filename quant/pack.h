@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "quant/levels.h"
+#include "quant/weight_format.h"
+
+namespace leyden::quant {
+
+/// Weights of 1 to 16 consecutive rows, f32 row-major, and how to round them.
+struct TileRows {
+  const float* weight = nullptr;  // [n_rows, cols], rows row_stride floats apart
+  std::ptrdiff_t row_stride = 0;
+  int n_rows = 0;
+  int cols = 0;
+  const Levels* levels = nullptr;     // int4 only
+  const float* importance = nullptr;  // [cols], each > 0, or null: all alike. int4 only: the
+                                      // squared error of column k counts importance[k] times
+};
+
+enum class PackStatus {
+  kOk,
+  kNotFinite,  // a weight is infinite or NaN
+  kTooLarge,   // a weight is beyond what the format's fp16 scale (or bf16) can express
+};
+
+/// "a weight is not finite", ...: to follow a tensor's name in a message.
+std::string_view describe(PackStatus status);
+
+/// Packs rows into one tile of ceil(cols / 128) blocks; missing rows and columns become zeros.
+///   f32, bf16: the values (bf16 to nearest even).
+///   int8: per group of 32, scale = fp16(max |w| / 127), code = nearest(w / scale) in [-127, 127].
+///   int4: per group of 32, the scale (of either sign) and the codes of least squared error found
+///         by a search over scales with exact least squares in between.
+/// Groups whose scale rounds to zero in fp16 (largest weight below about 4e-6) become zeros.
+/// Errors: as returned; the tile's bytes are then unspecified. Levels are ascending.
+PackStatus pack_tile(WeightFormat format, const TileRows& rows, std::byte* tile) noexcept;
+
+/// The exact meaning of tile i of a matrix: min(16, rows - 16 i) rows of `cols` weights each,
+/// row_stride floats apart. Products scale * level and scale * integer are exact in binary32.
+void unpack_tile(const MatrixView& matrix, std::int64_t i, float* rows,
+                 std::ptrdiff_t row_stride) noexcept;
+
+}  // namespace leyden::quant
