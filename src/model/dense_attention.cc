@@ -1,0 +1,156 @@
+#include "src/model/dense_attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace leyden::model {
+namespace {
+
+constexpr int kChunk = simd::kKeyChunk;
+/// Keys of one round: their latents are quantized once and then read by every head.
+constexpr std::int32_t kRoundKeys = 8 * kChunk;
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+std::size_t floats(std::int64_t n) { return index((n + 15) / 16 * 16) * sizeof(float); }
+
+simd::KvLoadFn* load_kernel(simd::KvFormat format) {
+  const simd::Kernels& k = simd::kernels();
+  switch (format) {
+    case simd::KvFormat::kF32:
+      return k.kv_load_f32;
+    case simd::KvFormat::kBf16:
+      return k.kv_load_bf16;
+    case simd::KvFormat::kInt8:
+      return k.kv_load_int8;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvFormat format,
+                               int max_tokens, int n_threads, ActivationNeeds needs)
+    : c_(&config), format_(format), max_tokens_(max_tokens) {
+  latents_ = Panels(kRoundKeys, std::int64_t{kRoundKeys} * blocks_of(config.kv_lora_rank), needs);
+  rope_keys_ = runtime::Array<float>(index(kRoundKeys) * index(config.qk_rope_head_dim));
+  max_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
+  sum_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
+
+  const std::int64_t tokens = max_tokens;
+  key_offset_ = simd::kMatmulScratchBytes;
+  value_offset_ = key_offset_ + floats(std::int64_t{kChunk} * config.qk_head_dim());
+  partial_offset_ = value_offset_ + floats(std::int64_t{kChunk} * config.v_head_dim);
+  visible_offset_ = partial_offset_ + floats(tokens * (config.v_head_dim + 2));
+  row_offset_ = visible_offset_ + floats(tokens);
+  attend_offset_ = row_offset_ + floats(config.kv_lora_rank + config.qk_rope_head_dim);
+  scratch_ =
+      Scratch(n_threads, attend_offset_ + simd::attend_scratch_bytes(
+                                              max_tokens, config.qk_head_dim(), config.v_head_dim));
+}
+
+void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache,
+                         int layer, std::int32_t first_position, int n, const float* q,
+                         float* mixed) {
+  const int heads = c_->num_attention_heads, v = c_->v_head_dim;
+  const std::int32_t end = first_position + n;
+  for (std::int32_t first_key = 0; first_key < end; first_key += kRoundKeys) {
+    const int n_keys = std::min(kRoundKeys, end - first_key);
+    load_keys(team, cache, layer, first_key, n_keys);
+    team.run(heads, [&](int head, int worker) {
+      attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker);
+    });
+  }
+  team.run(n, [&](int t, int) {
+    for (int head = 0; head < heads; ++head) {
+      float* const out = mixed + (std::ptrdiff_t{t} * heads + head) * v;
+      const float scale = 1.0f / sum_[index(head * max_tokens_ + t)];
+      for (int i = 0; i < v; ++i) out[i] *= scale;
+    }
+  });
+}
+
+void DenseAttention::load_keys(runtime::ThreadTeam& team, const KvCache& cache, int layer,
+                               std::int32_t first_key, int n_keys) {
+  const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim;
+  latents_.reset(n_keys, latent);
+  constexpr int kKeysPerPiece = 32;
+  team.run((n_keys + kKeysPerPiece - 1) / kKeysPerPiece, [&](int piece, int worker) {
+    auto* const row = reinterpret_cast<float*>(scratch_.of(worker) + row_offset_);
+    const int end = std::min(n_keys, (piece + 1) * kKeysPerPiece);
+    for (int key = piece * kKeysPerPiece; key < end; ++key) {
+      load_kernel(format_)(cache.row(layer, first_key + key), latent, rope, row);
+      latents_.set_row(key, row);
+      std::memcpy(rope_keys_.data() + std::ptrdiff_t{key} * rope, row + latent,
+                  index(rope) * sizeof(float));
+    }
+  });
+}
+
+void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
+                                 std::int32_t first_key, int n_keys, int head, const float* q,
+                                 float* mixed, int worker) {
+  const simd::Kernels& k = simd::kernels();
+  const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
+  const int rope = c_->qk_rope_head_dim, v = c_->v_head_dim, dim = nope + rope;
+  std::byte* const scratch = scratch_.of(worker);
+  auto* const keys = reinterpret_cast<float*>(scratch + key_offset_);
+  auto* const values = reinterpret_cast<float*>(scratch + value_offset_);
+  auto* const part = reinterpret_cast<float*>(scratch + partial_offset_);
+  float* const part_max = part + std::ptrdiff_t{max_tokens_} * v;
+  float* const part_sum = part_max + max_tokens_;
+  auto* const visible = reinterpret_cast<std::int32_t*>(scratch + visible_offset_);
+  float* const max = max_.data() + std::ptrdiff_t{head} * max_tokens_;
+  float* const sum = sum_.data() + std::ptrdiff_t{head} * max_tokens_;
+  const std::ptrdiff_t token_stride = std::ptrdiff_t{heads} * v;
+  float* const out = mixed + std::ptrdiff_t{head} * v;
+
+  for (int chunk = 0; chunk < n_keys; chunk += kChunk) {
+    const std::int32_t chunk_key = first_key + chunk;
+    const int chunk_keys = std::min(kChunk, n_keys - chunk);
+    // Queries before the chunk's first key see nothing of it.
+    const int skipped = std::clamp(chunk_key - first_position, 0, n);
+    for (int t = skipped; t < n; ++t) {
+      visible[t] = std::min(first_position + t + 1 - chunk_key, chunk_keys);
+    }
+
+    const PanelSpan in = latents_.panels().subspan(
+        index(chunk / simd::kPanelTokens),
+        index((chunk_keys + simd::kPanelTokens - 1) / simd::kPanelTokens));
+    multiply_rows(w.k_b[head], 0, nope, in, keys, dim, scratch);
+    multiply_rows(w.v_b[head], 0, v, in, values, v, scratch);
+    for (int key = 0; key < chunk_keys; ++key) {
+      std::memcpy(keys + std::ptrdiff_t{key} * dim + nope,
+                  rope_keys_.data() + std::ptrdiff_t{chunk + key} * rope,
+                  index(rope) * sizeof(float));
+    }
+
+    simd::AttendArgs args;
+    args.n_queries = n - skipped;
+    args.n_keys = chunk_keys;
+    args.key_dim = dim;
+    args.value_dim = v;
+    args.query_stride = std::ptrdiff_t{heads} * dim;
+    args.query = q + skipped * args.query_stride + std::ptrdiff_t{head} * dim;
+    args.key = keys;
+    args.key_stride = dim;
+    args.value = values;
+    args.value_stride = v;
+    args.n_visible = visible + skipped;
+    args.scratch = scratch + attend_offset_;
+    if (chunk_key == 0) {  // the first chunk goes where the others are merged into
+      args.partial = {max, sum, out, token_stride};
+      k.attend(args);
+      continue;
+    }
+    args.partial = {part_max, part_sum, part, v};
+    k.attend(args);
+    for (int t = skipped; t < n; ++t) {
+      const int i = t - skipped;
+      k.attend_merge(max + t, sum + t, out + t * token_stride, part_max[i], part_sum[i],
+                     part + std::ptrdiff_t{i} * v, v);
+    }
+  }
+}
+
+}  // namespace leyden::model

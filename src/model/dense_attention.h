@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "formats/model_config.h"
+#include "src/model/kv_cache.h"
+#include "src/model/linear.h"
+#include "src/model/weights.h"
+#include "src/runtime/thread_team.h"
+
+namespace leyden::model {
+
+/// Decompressed MLA (NUMERICS 4.4, expanded): the latents of a run of keys are multiplied out to
+/// keys and values per head, in buffers that stay in cache, and every query of a chunk attends to
+/// all keys up to its own. Keys go in rounds, so memory doesn't grow with the context.
+class DenseAttention {
+ public:
+  DenseAttention() = default;
+  DenseAttention(const formats::ModelConfig& config, simd::KvFormat format, int max_tokens,
+                 int n_threads, ActivationNeeds needs);
+
+  /// mixed[t] = attention of queries t in [0, n), query t standing at first_position + t.
+  /// q: [., heads, nope + rope], rotated, softmax scale folded in; mixed: [., heads, v_head_dim].
+  void run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache, int layer,
+           std::int32_t first_position, int n, const float* q, float* mixed);
+
+ private:
+  void load_keys(runtime::ThreadTeam& team, const KvCache& cache, int layer, std::int32_t first_key,
+                 int n_keys);
+  void attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
+                   std::int32_t first_key, int n_keys, int head, const float* q, float* mixed,
+                   int worker);
+
+  const formats::ModelConfig* c_ = nullptr;
+  simd::KvFormat format_ = simd::KvFormat::kF32;
+  int max_tokens_ = 0;
+  Panels latents_;                   // of this round's keys
+  runtime::Array<float> rope_keys_;  // [round keys, rope]
+  runtime::Array<float> max_, sum_;  // [heads, max_tokens]
+  std::size_t key_offset_ = 0, value_offset_ = 0, partial_offset_ = 0, visible_offset_ = 0,
+              row_offset_ = 0, attend_offset_ = 0;  // into a thread's scratch
+  Scratch scratch_;
+};
+
+}  // namespace leyden::model

@@ -1,0 +1,178 @@
+#include "src/model/ffn.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace leyden::model {
+namespace {
+
+constexpr int kBlock = simd::kBlock;
+/// Output rows of one piece of a down projection at most.
+constexpr int kDownRows = 128;
+
+std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs)
+    : hidden_size_(config.hidden_size), experts_per_token_(config.num_experts_per_tok) {
+  const bool has_experts = config.n_routed_experts > 0;
+  const std::int64_t tokens = max_tokens;
+  const int routed_rows = has_experts ? max_tokens * config.num_experts_per_tok : 0;
+  std::int64_t cells = tokens * blocks_of(config.intermediate_size);
+  if (has_experts) {
+    const std::int64_t moe_cells =
+        std::int64_t{routed_rows} * blocks_of(config.moe_intermediate_size) +
+        tokens * blocks_of(config.n_shared_experts * config.moe_intermediate_size);
+    cells = std::max(cells, moe_cells);
+    if (max_tokens > 1) {
+      gathered_ = Panels(routed_rows, std::int64_t{routed_rows} * blocks_of(hidden_size_), needs);
+    }
+    first_of_expert_.reserve(index(config.n_routed_experts + 1));
+    slot_token_.resize(index(routed_rows));
+    slot_weight_.resize(index(routed_rows));
+  }
+  hidden_ = Panels(routed_rows + max_tokens, cells, needs);
+  const int max_tasks = std::min(routed_rows, std::max(config.n_routed_experts, 0)) + 1;
+  tasks_.reserve(index(max_tasks));
+  groups_.reserve(index(max_tasks));
+  all_tokens_.resize(index(max_tokens));
+  std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
+  ones_.assign(index(max_tokens), 1.0f);
+
+  static_assert(kDownRows <= kBlock);
+  scratch_floats_ = index(max_tokens) * kBlock;
+  scratch_ = Scratch(n_threads, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
+}
+
+void Ffn::add_task(const MlpWeights& w, PanelSpan in, std::span<const int> tokens,
+                   std::span<const float> weights) {
+  const int first_row =
+      tasks_.empty() ? 0 : tasks_.back().first_row + static_cast<int>(tasks_.back().tokens.size());
+  tasks_.push_back({w, in, first_row, tokens, weights});
+  groups_.push_back({static_cast<int>(tokens.size()), static_cast<int>(w.gate.rows)});
+}
+
+void Ffn::run_dense(runtime::ThreadTeam& team, const MlpWeights& w, const Panels& in, int n_tokens,
+                    float* x) {
+  tasks_.clear();
+  groups_.clear();
+  add_task(w, in.panels(), std::span(all_tokens_).first(index(n_tokens)), ones_);
+  run_tasks(team, n_tokens, x);
+}
+
+void Ffn::group_by_expert(int n_experts, int n_tokens, std::span<const ExpertChoice> choices) {
+  // Counting sort; within an expert the tokens stay in order.
+  first_of_expert_.assign(index(n_experts + 1), 0);
+  for (const ExpertChoice& c : choices) ++first_of_expert_[index(c.expert + 1)];
+  std::partial_sum(first_of_expert_.begin(), first_of_expert_.end(), first_of_expert_.begin());
+  for (int token = n_tokens - 1; token >= 0; --token) {
+    for (int i = 0; i < experts_per_token_; ++i) {
+      const ExpertChoice& c = choices[index(token * experts_per_token_ + i)];
+      const int slot = --first_of_expert_[index(c.expert + 1)];
+      slot_token_[index(slot)] = token;
+      slot_weight_[index(slot)] = c.weight;
+    }
+  }
+  // Each entry has moved down to its own expert's start, one place to the right of it.
+  std::copy(first_of_expert_.begin() + 1, first_of_expert_.end(), first_of_expert_.begin());
+  first_of_expert_.back() = static_cast<int>(choices.size());
+}
+
+void Ffn::run_moe(runtime::ThreadTeam& team, const MoeWeights& w, const Panels& in, int n_tokens,
+                  std::span<const ExpertChoice> choices, float* x) {
+  const auto n_experts = static_cast<int>(w.gate.count);
+  group_by_expert(n_experts, n_tokens, choices);
+
+  tasks_.clear();
+  groups_.clear();
+  for (int e = 0; e < n_experts; ++e) {
+    const int first = first_of_expert_[index(e)];
+    const int count = first_of_expert_[index(e + 1)] - first;
+    if (count == 0) continue;
+    add_task({w.gate[e], w.up[e], w.down[e]}, in.panels(),
+             std::span(slot_token_).subspan(index(first), index(count)),
+             std::span(slot_weight_).subspan(index(first), index(count)));
+  }
+  if (n_tokens > 1) {
+    for (Panels::Group& group : groups_) group.cols = hidden_size_;
+    gathered_.reset(groups_);
+    const auto n_slots = static_cast<int>(choices.size());
+    constexpr int kRowsPerPiece = 16;
+    team.run((n_slots + kRowsPerPiece - 1) / kRowsPerPiece, [&](int piece, int) {
+      const int end = std::min(n_slots, (piece + 1) * kRowsPerPiece);
+      for (int slot = piece * kRowsPerPiece; slot < end; ++slot) {
+        gathered_.copy_row(slot, in, slot_token_[index(slot)]);
+      }
+    });
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      tasks_[i].in = gathered_.panels(static_cast<int>(i));
+      groups_[i].cols = static_cast<int>(tasks_[i].w.gate.rows);
+    }
+  }
+  if (w.shared) {
+    add_task(*w.shared, in.panels(), std::span(all_tokens_).first(index(n_tokens)), ones_);
+  }
+  run_tasks(team, n_tokens, x);
+}
+
+void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
+  hidden_.reset(groups_);
+  gate_and_up(team);
+  down(team, n_tokens, x);
+}
+
+void Ffn::gate_and_up(runtime::ThreadTeam& team) {
+  int n_pieces = 0;
+  for (const Panels::Group& group : groups_) n_pieces += blocks_of(group.cols);
+  team.run(n_pieces, [&](int piece, int worker) {
+    std::size_t i = 0;
+    while (piece >= blocks_of(groups_[i].cols)) piece -= blocks_of(groups_[i++].cols);
+    const Task& task = tasks_[i];
+    std::byte* const scratch = scratch_.of(worker);
+    auto* const gate = reinterpret_cast<float*>(scratch + simd::kMatmulScratchBytes);
+    float* const up = gate + scratch_floats_;
+
+    const std::int64_t first_row = std::int64_t{piece} * kBlock;
+    const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
+    multiply_rows(task.w.gate, first_row, n_rows, task.in, gate, kBlock, scratch);
+    multiply_rows(task.w.up, first_row, n_rows, task.in, up, kBlock, scratch);
+    for (std::size_t t = 0; t < task.tokens.size(); ++t) {
+      float* const row = gate + t * kBlock;
+      simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
+      hidden_.set_block(task.first_row + static_cast<int>(t), piece, row);
+    }
+  });
+}
+
+void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
+  // Rows of a piece: few enough that every thread gets several pieces.
+  const int wanted = hidden_size_ / (8 * team.size()) / simd::kTileRows * simd::kTileRows;
+  const int rows_per_piece = std::clamp(wanted, simd::kTileRows, kDownRows);
+  const int n_pieces = (hidden_size_ + rows_per_piece - 1) / rows_per_piece;
+  team.run(n_pieces, [&](int piece, int worker) {
+    std::byte* const scratch = scratch_.of(worker);
+    auto* const sum = reinterpret_cast<float*>(scratch + simd::kMatmulScratchBytes);
+    float* const out = sum + scratch_floats_;
+    const int first_row = piece * rows_per_piece;
+    const int n_rows = std::min(rows_per_piece, hidden_size_ - first_row);
+
+    std::fill_n(sum, index(n_tokens * rows_per_piece), 0.0f);
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      const Task& task = tasks_[i];
+      multiply_rows(task.w.down, first_row, n_rows, hidden_.panels(static_cast<int>(i)), out,
+                    rows_per_piece, scratch);
+      for (std::size_t t = 0; t < task.tokens.size(); ++t) {
+        simd::kernels().scaled_add(out + t * index(rows_per_piece), task.weights[t], n_rows,
+                                   sum + task.tokens[t] * rows_per_piece);
+      }
+    }
+    for (int t = 0; t < n_tokens; ++t) {
+      simd::kernels().add(sum + t * rows_per_piece, n_rows,
+                          x + std::ptrdiff_t{t} * hidden_size_ + first_row);
+    }
+  });
+}
+
+}  // namespace leyden::model

@@ -1,0 +1,132 @@
+#include "src/model/forward.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace leyden::model {
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+ActivationNeeds needs_of(const MlpWeights& w) {
+  return needs_of(w.gate.format) | needs_of(w.up.format) | needs_of(w.down.format);
+}
+
+}  // namespace
+
+ActivationNeeds needs_of(const ModelWeights& weights) {
+  ActivationNeeds needs = needs_of(weights.head.format);
+  for (const LayerWeights& w : weights.layers) {
+    const AttentionWeights& a = w.attention;
+    if (a.q_a) needs = needs | needs_of(a.q_a->format);
+    for (const quant::WeightFormat format :
+         {a.q_b.format, a.kv_a.format, a.k_b.first.format, a.k_b_absorbed.first.format,
+          a.v_b.first.format, a.o.format}) {
+      needs = needs | needs_of(format);
+    }
+    if (w.indexer) {
+      needs = needs | needs_of(w.indexer->q_b.format) | needs_of(w.indexer->k.format) |
+              needs_of(w.indexer->head_weights.format);
+    }
+    if (w.mlp) needs = needs | needs_of(*w.mlp);
+    if (w.moe) {
+      needs = needs | needs_of(w.moe->router.format) |
+              needs_of(MlpWeights{w.moe->gate.first, w.moe->up.first, w.moe->down.first});
+      if (w.moe->shared) needs = needs | needs_of(*w.moe->shared);
+    }
+  }
+  return needs;
+}
+
+Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights,
+                 const Attention::Settings& settings, int chunk, runtime::ThreadTeam& team)
+    : c_(config),
+      w_(weights),
+      team_(team),
+      chunk_(chunk),
+      attention_(config, settings, chunk, team.size(), needs_of(weights)),
+      ffn_(config, chunk, team.size(), needs_of(weights)) {
+  const std::size_t tokens = index(chunk), hidden = index(config.hidden_size);
+  x_ = runtime::Array<float>(tokens * hidden);
+  normed_ = runtime::Array<float>(tokens * hidden);
+  in_ = Panels(chunk, std::int64_t{chunk} * blocks_of(config.hidden_size), needs_of(weights));
+  router_logits_ = runtime::Array<float>(tokens * index(config.n_routed_experts));
+  router_scratch_ = runtime::Array<float>(index(team.size()) * 2 * index(config.n_routed_experts));
+  choices_.resize(tokens * index(config.num_experts_per_tok));
+  scratch_ = Scratch(team.size(), simd::kMatmulScratchBytes);
+}
+
+void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
+                  const KvCache& cache, int n_logits, float* logits, Trace* trace) {
+  const auto n = static_cast<int>(tokens.size());
+  if (trace != nullptr) trace->layers.resize(w_.layers.size());
+  embed(tokens);
+  attention_.begin_chunk(first_position, n);
+  for (std::size_t layer = 0; layer < w_.layers.size(); ++layer) {
+    const LayerWeights& w = w_.layers[layer];
+    LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
+    normalize(w.attn_norm, 0, n);
+    attention_.run(team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace);
+    normalize(w.ffn_norm, 0, n);
+    feed_forward(w, n, layer_trace);
+  }
+  if (n_logits == 0) return;
+  normalize(w_.final_norm, n - n_logits, n_logits);
+  const Linear head = {w_.head, in_.panels(), logits, c_.vocab_size};
+  multiply(team_, scratch_, {&head, 1});
+}
+
+void Forward::embed(std::span<const std::int32_t> tokens) {
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    const std::byte* const row = w_.embed.row(tokens[t]);
+    float* const x = x_.data() + t * index(c_.hidden_size);
+    if (w_.embed.format == quant::WeightFormat::kBf16) {
+      simd::kernels().widen_bf16(reinterpret_cast<const std::uint16_t*>(row), c_.hidden_size, x);
+    } else {
+      std::memcpy(x, row, index(c_.hidden_size) * sizeof(float));
+    }
+  }
+}
+
+/// in_ = RMSNorm of the residual rows of tokens [first_token, first_token + n_tokens).
+void Forward::normalize(const float* weight, int first_token, int n_tokens) {
+  in_.reset(n_tokens, c_.hidden_size);
+  team_.run(n_tokens, [&](int t, int) {
+    float* const row = normed_.data() + std::ptrdiff_t{t} * c_.hidden_size;
+    simd::kernels().rms_norm(x_.data() + std::ptrdiff_t{first_token + t} * c_.hidden_size, weight,
+                             c_.hidden_size, static_cast<float>(c_.rms_norm_eps), row);
+    in_.set_row(t, row);
+  });
+}
+
+void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trace) {
+  if (w.mlp) {
+    ffn_.run_dense(team_, *w.mlp, in_, n_tokens, x_.data());
+    if (trace != nullptr) trace->experts.resize(trace->experts.size() + index(n_tokens));
+    return;
+  }
+  choose_experts(*w.moe, n_tokens, trace);
+  const std::size_t n_choices = index(n_tokens) * index(c_.num_experts_per_tok);
+  ffn_.run_moe(team_, *w.moe, in_, n_tokens, std::span(choices_).first(n_choices), x_.data());
+}
+
+void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace) {
+  const std::size_t n_experts = index(c_.n_routed_experts);
+  const std::size_t n_chosen = index(c_.num_experts_per_tok);
+  const Linear router = {w.router, in_.panels(), router_logits_.data(), c_.n_routed_experts};
+  multiply(team_, scratch_, {&router, 1});
+  team_.run(n_tokens, [&](int t, int worker) {
+    route(c_, {router_logits_.data() + index(t) * n_experts, n_experts}, w.router_bias,
+          {router_scratch_.data() + index(worker) * 2 * n_experts, 2 * n_experts},
+          std::span(choices_).subspan(index(t) * n_chosen, n_chosen));
+  });
+  if (trace == nullptr) return;
+  for (int t = 0; t < n_tokens; ++t) {
+    auto& chosen = trace->experts.emplace_back();
+    for (const ExpertChoice& c : std::span(choices_).subspan(index(t) * n_chosen, n_chosen)) {
+      chosen.push_back(c.expert);
+    }
+  }
+}
+
+}  // namespace leyden::model

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "formats/model_config.h"
+#include "simd/kernels.h"
+#include "src/runtime/memory.h"
+
+namespace leyden::model {
+
+/// How the cache keeps its rows.
+struct CacheFormats {
+  simd::KvFormat kv = simd::KvFormat::kBf16;
+  simd::IndexFormat index = simd::IndexFormat::kInt8;
+};
+
+/// What past tokens left behind, for every layer: latent and rotated key (simd/kv_row.h) and, with
+/// an indexer, the index key (simd/index_scan.h). Kept in pages of 256 tokens that hold all layers;
+/// growing allocates pages and moves nothing.
+class KvCache {
+ public:
+  static constexpr int kPageTokens = 256;
+
+  KvCache(const formats::ModelConfig& config, CacheFormats formats);
+
+  CacheFormats formats() const { return formats_; }
+
+  /// Makes positions below n_tokens writable. Throws std::bad_alloc.
+  void reserve(std::int32_t n_tokens);
+
+  std::byte* row(int layer, std::int32_t position) const {
+    return layer_of_page(layer, position) +
+           static_cast<std::size_t>(position % kPageTokens) * row_bytes_;
+  }
+  /// The tile that holds the index key of `position`, and the tiles after it up to the page's end.
+  std::byte* index_tile(int layer, std::int32_t position) const {
+    return layer_of_page(layer, position) + kPageTokens * row_bytes_ +
+           static_cast<std::size_t>(position % kPageTokens / 16) * tile_bytes_;
+  }
+
+  /// Bytes one page takes.
+  std::size_t page_bytes() const { return page_bytes_; }
+  /// Bytes of cache per token, all layers.
+  std::size_t bytes_per_token() const { return page_bytes_ / kPageTokens; }
+  /// Bytes of one latent row and of one token's share of an index tile, for one layer.
+  std::size_t row_bytes() const { return row_bytes_; }
+  std::size_t index_bytes() const { return tile_bytes_ / 16; }
+
+ private:
+  std::byte* layer_of_page(int layer, std::int32_t position) const {
+    return pages_[static_cast<std::size_t>(position / kPageTokens)]->data() +
+           static_cast<std::size_t>(layer) * layer_bytes_;
+  }
+
+  CacheFormats formats_;
+  std::size_t row_bytes_, tile_bytes_, layer_bytes_, page_bytes_;
+  std::vector<std::shared_ptr<runtime::Memory>> pages_;
+};
+
+}  // namespace leyden::model

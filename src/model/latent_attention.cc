@@ -1,0 +1,211 @@
+#include "src/model/latent_attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace leyden::model {
+namespace {
+
+constexpr std::int32_t kChunk = simd::kKeyChunk;
+/// Queries taken into latent space at a time: whole panels, and buffers that don't grow with the
+/// prompt (at V3.2's sizes 9 MB for 16 queries).
+constexpr int kBlockTokens = 32;
+/// Chunks of one query computed side by side, then merged.
+constexpr int kSlots = 32;
+/// Heads one call of the kernel serves: they share the work of gathering the rows.
+constexpr int kHeadsPerCall = 64;
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+simd::LatentAttendFn* attend_kernel(simd::KvFormat format) {
+  const simd::Kernels& k = simd::kernels();
+  switch (format) {
+    case simd::KvFormat::kF32:
+      return k.latent_attend_f32;
+    case simd::KvFormat::kBf16:
+      return k.latent_attend_bf16;
+    case simd::KvFormat::kInt8:
+      return k.latent_attend_int8;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFormat format,
+                                 int max_tokens, int n_threads, ActivationNeeds needs)
+    : c_(&config), format_(format), block_tokens_(std::min(max_tokens, kBlockTokens)) {
+  const std::size_t heads = index(config.num_attention_heads);
+  const std::size_t latent = index(config.kv_lora_rank);
+  const std::size_t rope = index(config.qk_rope_head_dim);
+  const std::size_t block = index(block_tokens_);
+  query_ = runtime::Array<float>(block * heads * (latent + rope));
+  max_ = runtime::Array<float>(block * heads);
+  sum_ = runtime::Array<float>(block * heads);
+  out_ = runtime::Array<float>(block * heads * latent);
+  // Side by side, kSlots chunks of all heads; one by one, a chunk of some heads per thread.
+  const std::size_t slots = std::max(index(kSlots), index(n_threads));
+  slot_max_ = runtime::Array<float>(slots * heads);
+  slot_sum_ = runtime::Array<float>(slots * heads);
+  slot_out_ = runtime::Array<float>(slots * heads * latent);
+
+  const int widest = std::max({config.kv_lora_rank, config.qk_nope_head_dim});
+  for (int i = 0; i < n_threads; ++i) {
+    panels_.emplace_back(block_tokens_, std::int64_t{block_tokens_} * blocks_of(widest), needs);
+  }
+  attend_offset_ = simd::kMatmulScratchBytes;
+  row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(
+                                     std::min(config.num_attention_heads, kHeadsPerCall),
+                                     config.kv_lora_rank, config.qk_rope_head_dim);
+  scratch_ = Scratch(n_threads, row_offset_ + kChunk * sizeof(const std::byte*));
+}
+
+LatentAttention::Partial LatentAttention::result(int t) const {
+  const std::size_t first = index(t) * index(c_->num_attention_heads);
+  return {max_.data() + first, sum_.data() + first, out_.data() + first * index(c_->kv_lora_rank)};
+}
+
+LatentAttention::Partial LatentAttention::slot(int i) const {
+  const std::size_t first = index(i) * index(c_->num_attention_heads);
+  return {slot_max_.data() + first, slot_sum_.data() + first,
+          slot_out_.data() + first * index(c_->kv_lora_rank)};
+}
+
+void LatentAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w,
+                          const KvCache& cache, int layer, int begin, int end, const float* q,
+                          const std::function<VisibleKeys(int)>& keys, float* mixed) {
+  for (; begin < end; begin += block_tokens_) {
+    const int n = std::min(block_tokens_, end - begin);
+    absorb(team, w, begin, n, q);
+    if (n < team.size()) {
+      for (int t = 0; t < n; ++t) {
+        attend_side_by_side(team, cache, layer, t, keys(begin + t));
+      }
+    } else {
+      attend_one_by_one(team, cache, layer, begin, n, keys);
+    }
+    apply_values(team, w, begin, n, mixed);
+  }
+}
+
+/// query_[t][h] = [q_nope K_h | q_rope]: the query of head h in latent space.
+void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
+                             const float* q) {
+  const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
+  const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim;
+  const std::ptrdiff_t in_stride = std::ptrdiff_t{heads} * (nope + rope);
+  const std::ptrdiff_t out_stride = std::ptrdiff_t{heads} * (latent + rope);
+  team.run(heads, [&](int head, int worker) {
+    Panels& panels = panels_[index(worker)];
+    panels.reset(n, nope);
+    float* const out = query_.data() + std::ptrdiff_t{head} * (latent + rope);
+    for (int t = 0; t < n; ++t) {
+      const float* const row = q + (begin + t) * in_stride + std::ptrdiff_t{head} * (nope + rope);
+      panels.set_row(t, row);
+      std::memcpy(out + t * out_stride + latent, row + nope, index(rope) * sizeof(float));
+    }
+    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.panels(), out, out_stride,
+                  scratch_.of(worker));
+  });
+}
+
+void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys keys,
+                                   std::int32_t chunk, int t, int first_head, int n_heads,
+                                   Partial to, int worker) const {
+  auto** const rows = reinterpret_cast<const std::byte**>(scratch_.of(worker) + row_offset_);
+  const std::int32_t first_key = chunk * kChunk;
+  simd::LatentAttendArgs args;
+  args.n_queries = n_heads;
+  args.n_keys = std::min(kChunk, keys.n - first_key);
+  for (std::int32_t i = 0; i < args.n_keys; ++i) rows[i] = cache.row(layer, keys[first_key + i]);
+  args.kv_lora_rank = c_->kv_lora_rank;
+  args.rope_dim = c_->qk_rope_head_dim;
+  args.query_stride = c_->kv_lora_rank + c_->qk_rope_head_dim;
+  args.query = query_.data() +
+               (std::ptrdiff_t{t} * c_->num_attention_heads + first_head) * args.query_stride;
+  args.rows = rows;
+  args.partial = {to.max + first_head, to.sum + first_head,
+                  to.out + std::ptrdiff_t{first_head} * c_->kv_lora_rank, c_->kv_lora_rank};
+  args.scratch = scratch_.of(worker) + attend_offset_;
+  attend_kernel(format_)(args);
+}
+
+void LatentAttention::merge_head(int head, Partial into, Partial from) const {
+  const std::ptrdiff_t at = std::ptrdiff_t{head} * c_->kv_lora_rank;
+  simd::kernels().attend_merge(into.max + head, into.sum + head, into.out + at, from.max[head],
+                               from.sum[head], from.out + at, c_->kv_lora_rank);
+}
+
+/// Few queries (decoding): the chunks of one query are spread over the threads.
+void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCache& cache,
+                                          int layer, int t, VisibleKeys keys) {
+  const int heads = c_->num_attention_heads;
+  const std::int32_t n_chunks = (keys.n + kChunk - 1) / kChunk;
+  const int head_runs = (heads + kHeadsPerCall - 1) / kHeadsPerCall;
+  const Partial into = result(t);
+  for (std::int32_t first = 0; first < n_chunks; first += kSlots) {
+    const int n = std::min(kSlots, n_chunks - first);
+    team.run(n * head_runs, [&](int piece, int worker) {
+      const int i = piece / head_runs;
+      const int first_head = piece % head_runs * kHeadsPerCall;
+      // The very first chunk goes where the others are merged into.
+      attend_chunk(cache, layer, keys, first + i, t, first_head,
+                   std::min(kHeadsPerCall, heads - first_head), first + i == 0 ? into : slot(i),
+                   worker);
+    });
+    const int first_slot = first == 0 ? 1 : 0;
+    if (first_slot == n) continue;
+    constexpr int kHeadsPerPiece = 8;
+    team.run((heads + kHeadsPerPiece - 1) / kHeadsPerPiece, [&](int piece, int) {
+      const int end = std::min(heads, (piece + 1) * kHeadsPerPiece);
+      for (int head = piece * kHeadsPerPiece; head < end; ++head) {
+        for (int i = first_slot; i < n; ++i) merge_head(head, into, slot(i));
+      }
+    });
+  }
+}
+
+/// Many queries (prefill): each piece is one query and some of its heads, chunk after chunk.
+void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer,
+                                        int begin, int n,
+                                        const std::function<VisibleKeys(int)>& keys) {
+  const int heads = c_->num_attention_heads;
+  const int head_runs = (heads + kHeadsPerCall - 1) / kHeadsPerCall;
+  team.run(n * head_runs, [&](int piece, int worker) {
+    const int t = piece / head_runs;
+    const int first_head = piece % head_runs * kHeadsPerCall;
+    const int n_heads = std::min(kHeadsPerCall, heads - first_head);
+    const VisibleKeys visible = keys(begin + t);
+    const std::int32_t n_chunks = (visible.n + kChunk - 1) / kChunk;
+    for (std::int32_t chunk = 0; chunk < n_chunks; ++chunk) {
+      const Partial to = chunk == 0 ? result(t) : slot(worker);
+      attend_chunk(cache, layer, visible, chunk, t, first_head, n_heads, to, worker);
+      if (chunk == 0) continue;
+      for (int head = first_head; head < first_head + n_heads; ++head) {
+        merge_head(head, result(t), to);
+      }
+    }
+  });
+}
+
+/// mixed[t][h] = V_h (out / sum).
+void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWeights& w, int begin,
+                                   int n, float* mixed) {
+  const int heads = c_->num_attention_heads, v = c_->v_head_dim, latent = c_->kv_lora_rank;
+  const std::ptrdiff_t stride = std::ptrdiff_t{heads} * v;
+  team.run(heads, [&](int head, int worker) {
+    Panels& panels = panels_[index(worker)];
+    panels.reset(n, latent);
+    for (int t = 0; t < n; ++t) {
+      const Partial r = result(t);
+      float* const row = r.out + std::ptrdiff_t{head} * latent;
+      const float scale = 1.0f / r.sum[head];
+      for (int i = 0; i < latent; ++i) row[i] *= scale;
+      panels.set_row(t, row);
+    }
+    multiply_rows(w.v_b[head], 0, v, panels.panels(),
+                  mixed + begin * stride + std::ptrdiff_t{head} * v, stride, scratch_.of(worker));
+  });
+}
+
+}  // namespace leyden::model

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "formats/model_config.h"
+#include "src/model/kv_cache.h"
+#include "src/model/linear.h"
+#include "src/model/weights.h"
+#include "src/runtime/thread_team.h"
+
+namespace leyden::model {
+
+/// The keys one query attends to: a list of positions, or all of [0, n).
+struct VisibleKeys {
+  const std::int32_t* positions = nullptr;  // null: 0, 1, 2 ...
+  std::int32_t n = 0;
+  std::int32_t operator[](std::int32_t i) const { return positions != nullptr ? positions[i] : i; }
+};
+
+/// Absorbed MLA (NUMERICS 4.4): queries are taken into latent space, scores and values are taken
+/// against the cached latents themselves, and W_uv is applied last. A query's keys are cut into
+/// chunks of 256; their partial results are merged in ascending order, whoever computed them, so
+/// the bits depend on the query and its keys alone.
+class LatentAttention {
+ public:
+  LatentAttention() = default;
+  LatentAttention(const formats::ModelConfig& config, simd::KvFormat format, int max_tokens,
+                  int n_threads, ActivationNeeds needs);
+
+  /// mixed[t] = attention of query t for t in [begin, end).
+  /// q: [., heads, nope + rope], rotated, softmax scale folded in; keys(t): what query t sees;
+  /// mixed: [., heads, v_head_dim].
+  void run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache, int layer,
+           int begin, int end, const float* q, const std::function<VisibleKeys(int)>& keys,
+           float* mixed);
+
+ private:
+  struct Partial {  // [heads] of one query
+    float *max, *sum, *out;
+  };
+  void absorb(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
+              const float* q);
+  void attend_side_by_side(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
+                           VisibleKeys keys);
+  void attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer, int begin,
+                         int n, const std::function<VisibleKeys(int)>& keys);
+  void apply_values(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
+                    float* mixed);
+  void attend_chunk(const KvCache& cache, int layer, VisibleKeys keys, std::int32_t chunk,
+                    int t_in_block, int first_head, int n_heads, Partial to, int worker) const;
+  Partial result(int t_in_block) const;
+  Partial slot(int i) const;
+  void merge_head(int head, Partial into, Partial from) const;
+
+  const formats::ModelConfig* c_ = nullptr;
+  simd::KvFormat format_ = simd::KvFormat::kF32;
+  int block_tokens_ = 0;                   // queries absorbed at a time
+  runtime::Array<float> query_;            // [block, heads, latent + rope]
+  runtime::Array<float> max_, sum_, out_;  // [block, heads], [.], [block, heads, latent]
+  runtime::Array<float> slot_max_, slot_sum_, slot_out_;  // the same for chunks in flight
+  std::vector<Panels> panels_;                            // one per thread
+  std::size_t attend_offset_ = 0, row_offset_ = 0;        // into a thread's scratch
+  Scratch scratch_;
+};
+
+}  // namespace leyden::model

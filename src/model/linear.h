@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "quant/weight_format.h"
+#include "src/model/panels.h"
+#include "src/runtime/thread_team.h"
+
+namespace leyden::model {
+
+/// What activations a matrix of this format reads.
+constexpr ActivationNeeds needs_of(quant::WeightFormat format) {
+  const bool integers =
+      format == quant::WeightFormat::kInt8 || format == quant::WeightFormat::kInt4;
+  return {.floats = !integers, .integers = integers};
+}
+
+/// The kernel for a format, at the level this process uses.
+simd::MatmulFn* matmul_kernel(quant::WeightFormat format);
+
+using PanelSpan = std::span<const simd::ActivationPanel>;
+
+/// Rows [first_row, first_row + n_rows) of w times every token of `in`, on the calling thread.
+/// first_row is a multiple of 16. out: [tokens, n_rows], `out_stride` floats apart; scratch:
+/// simd::kMatmulScratchBytes.
+void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
+                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch);
+
+/// One whole product: out[t] = w . in[t], out [tokens, w.rows].
+struct Linear {
+  quant::MatrixView w;
+  PanelSpan in;
+  float* out = nullptr;
+  std::ptrdiff_t out_stride = 0;
+};
+
+/// Per-thread scratch of the kernels.
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(int n_threads, std::size_t bytes_per_thread);
+  std::byte* of(int worker) const {
+    return memory_.data() + static_cast<std::size_t>(worker) * stride_;
+  }
+
+ private:
+  runtime::Memory memory_;
+  std::size_t stride_ = 0;
+};
+
+/// All of `products` in one fork-join, cut into pieces of whole tiles.
+void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const Linear> products);
+
+}  // namespace leyden::model

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace leyden::model {
+
+/// Which cached tokens a query attends to.
+enum class AttentionMode {
+  kAuto,    // sparse where the model has an indexer
+  kSparse,  // only what the indexer chose; an error for a model without one
+  kDense,   // all of them, indexer or not
+};
+
+/// Which of two equivalent forms of MLA computes it (docs/design.md).
+enum class MlaMode {
+  kAuto,        // whichever costs fewer multiplications: decompress for long dense chunks
+  kAbsorb,      // always in latent space: bits don't depend on how a prompt is cut
+  kDecompress,  // per-head keys and values wherever attention is dense; sparse stays absorbed
+};
+
+std::string_view name(AttentionMode mode);
+std::string_view name(MlaMode mode);
+
+/// What a forward pass chose, for those who ask (leyden logits --trace). One entry per position.
+struct LayerTrace {
+  std::vector<std::vector<std::int32_t>> experts;              // ascending; empty for dense layers
+  std::vector<std::optional<std::vector<std::int32_t>>> topk;  // ascending; nothing: not scored
+};
+struct Trace {
+  std::vector<LayerTrace> layers;
+};
+
+}  // namespace leyden::model

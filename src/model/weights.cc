@@ -1,0 +1,135 @@
+#include "src/model/weights.h"
+
+#include <fmt/format.h>
+
+#include "formats/load_error.h"
+#include "src/model/tensor_plan.h"
+
+namespace leyden::model {
+namespace {
+
+using formats::LoadError;
+using quant::Layout;
+
+std::string shape_text(std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  return count == 1 ? fmt::format("[{}, {}]", rows, cols)
+                    : fmt::format("[{}, {}, {}]", count, rows, cols);
+}
+
+void check(const PlannedTensor& planned, const TensorTable& table, const std::string& file) {
+  const auto found = table.find(planned.name);
+  if (found == table.end()) {
+    throw LoadError(file, fmt::format("tensor '{}' is missing", planned.name));
+  }
+  const quant::TensorSpec& spec = found->second.spec;
+  if (spec.layout != planned.layout) {
+    throw LoadError(file, fmt::format("tensor '{}': layout is {}, expected {}", planned.name,
+                                      name(spec.layout), name(planned.layout)));
+  }
+  if (spec.count != planned.count || spec.rows != planned.rows || spec.cols != planned.cols) {
+    throw LoadError(file,
+                    fmt::format("tensor '{}': shape is {}, expected {} from the model's config",
+                                planned.name, shape_text(spec.count, spec.rows, spec.cols),
+                                shape_text(planned.count, planned.rows, planned.cols)));
+  }
+  const bool is_vector = planned.layout == Layout::kRows && planned.rows == 1;
+  if (is_vector && spec.format != quant::WeightFormat::kF32) {
+    throw LoadError(file, fmt::format("tensor '{}': format is {}, expected f32", planned.name,
+                                      name(spec.format)));
+  }
+}
+
+/// Looks tensors up by name under a prefix; every one was checked before.
+class Binder {
+ public:
+  explicit Binder(const TensorTable& table) : table_(table) {}
+
+  void enter_layer(int layer) { prefix_ = "layers." + std::to_string(layer) + "."; }
+  void leave_layer() { prefix_.clear(); }
+
+  const LoadedTensor& tensor(const std::string& name) const {
+    return table_.find(prefix_ + name)->second;
+  }
+  const float* vector(const std::string& name) const {
+    return reinterpret_cast<const float*>(tensor(name).data);
+  }
+  quant::MatrixStack stack(const std::string& name) const {
+    const LoadedTensor& t = tensor(name);
+    return quant::matrix_stack(t.spec.format, t.spec.count, t.spec.rows, t.spec.cols, t.data);
+  }
+  quant::MatrixView matrix(const std::string& name) const { return stack(name).first; }
+  quant::RowsView rows(const std::string& name) const {
+    const LoadedTensor& t = tensor(name);
+    return {t.spec.format, t.spec.rows, t.spec.cols, t.data};
+  }
+  MlpWeights mlp(const std::string& name) const {
+    return {matrix(name + ".gate"), matrix(name + ".up"), matrix(name + ".down")};
+  }
+
+ private:
+  const TensorTable& table_;
+  std::string prefix_;
+};
+
+AttentionWeights bind_attention(const formats::ModelConfig& config, const Binder& b) {
+  AttentionWeights w;
+  if (config.q_lora_rank > 0) {
+    w.q_a = b.matrix("attn.q_a");
+    w.q_a_norm = b.vector("attn.q_a_norm");
+    w.q_b = b.matrix("attn.q_b");
+  } else {
+    w.q_b = b.matrix("attn.q");
+  }
+  w.kv_a = b.matrix("attn.kv_a");
+  w.kv_a_norm = b.vector("attn.kv_a_norm");
+  w.k_b = b.stack("attn.k_b");
+  w.k_b_absorbed = b.stack("attn.k_b_absorbed");
+  w.v_b = b.stack("attn.v_b");
+  w.o = b.matrix("attn.o");
+  return w;
+}
+
+IndexerWeights bind_indexer(const Binder& b) {
+  return {b.matrix("indexer.q_b"), b.matrix("indexer.k"), b.matrix("indexer.head_weights"),
+          b.vector("indexer.k_norm"), b.vector("indexer.k_norm_bias")};
+}
+
+MoeWeights bind_moe(const formats::ModelConfig& config, const Binder& b) {
+  MoeWeights w;
+  w.router = b.matrix("router");
+  if (config.topk_method == formats::TopkMethod::kNoauxTc) w.router_bias = b.vector("router_bias");
+  w.gate = b.stack("experts.gate");
+  w.up = b.stack("experts.up");
+  w.down = b.stack("experts.down");
+  if (config.n_shared_experts > 0) w.shared = b.mlp("shared");
+  return w;
+}
+
+}  // namespace
+
+ModelWeights bind_weights(const formats::ModelConfig& config, const TensorTable& table,
+                          const std::string& file) {
+  for (const PlannedTensor& planned : plan_tensors(config)) check(planned, table, file);
+
+  Binder b(table);
+  ModelWeights weights;
+  weights.embed = b.rows("embed");
+  weights.final_norm = b.vector("final_norm");
+  weights.head = b.matrix("head");
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    b.enter_layer(layer);
+    LayerWeights& w = weights.layers.emplace_back();
+    w.attn_norm = b.vector("attn_norm");
+    w.attention = bind_attention(config, b);
+    if (config.has_indexer()) w.indexer = bind_indexer(b);
+    w.ffn_norm = b.vector("ffn_norm");
+    if (config.is_moe_layer(layer)) {
+      w.moe = bind_moe(config, b);
+    } else {
+      w.mlp = b.mlp("ffn");
+    }
+  }
+  return weights;
+}
+
+}  // namespace leyden::model
