@@ -1,5 +1,6 @@
 #include "quant/number.h"
 
+#include <algorithm>
 #include <array>
 
 namespace leyden::quant {
@@ -79,6 +80,23 @@ void f32_to_bf16(std::span<const float> from, std::uint16_t* to) noexcept {
 void e4m3_to_f32(std::span<const std::uint8_t> from, float scale, float* to) noexcept {
   // A table of the scaled values would be wider than a block's row of 128 is worth.
   for (std::size_t i = 0; i < from.size(); ++i) to[i] = kE4m3[from[i]] * scale;
+}
+
+std::size_t first_non_finite(std::span<const float> values) noexcept {
+  const auto is_non_finite = [](float value) {
+    return (std::bit_cast<std::uint32_t>(value) & 0x7f800000u) == 0x7f800000u;
+  };
+  // Whole batches without an early exit, which the compiler turns into vector compares.
+  constexpr std::size_t kBatch = 1024;
+  for (std::size_t begin = 0; begin < values.size(); begin += kBatch) {
+    const auto batch = values.subspan(begin, std::min(kBatch, values.size() - begin));
+    bool found = false;
+    for (const float value : batch) found |= is_non_finite(value);
+    if (!found) continue;
+    const auto first = std::find_if(batch.begin(), batch.end(), is_non_finite);
+    return begin + static_cast<std::size_t>(first - batch.begin());
+  }
+  return values.size();
 }
 
 }  // namespace leyden::quant

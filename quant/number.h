@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -69,5 +70,8 @@ void f32_to_bf16(std::span<const float> from, std::uint16_t* to) noexcept;
 
 /// to[i] = e4m3(from[i]) * scale, one rounding: the dequantization of NUMERICS 7.2 within a block.
 void e4m3_to_f32(std::span<const std::uint8_t> from, float scale, float* to) noexcept;
+
+/// Index of the first value that is NaN or infinite, or values.size().
+std::size_t first_non_finite(std::span<const float> values) noexcept;
 
 }  // namespace leyden::quant

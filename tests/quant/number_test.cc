@@ -142,5 +142,17 @@ TEST(NumberTest, ScaledE4m3RoundsOnce) {
   }
 }
 
+TEST(NumberTest, FindsTheFirstValueThatIsNotFinite) {
+  std::vector<float> values(5000, 1.0f);
+  EXPECT_EQ(first_non_finite({}), 0u);
+  EXPECT_EQ(first_non_finite(values), values.size());
+  values[4999] = kInf;
+  EXPECT_EQ(first_non_finite(values), 4999u);
+  values[1025] = std::nanf("");
+  EXPECT_EQ(first_non_finite(values), 1025u);
+  values[0] = -kInf;
+  EXPECT_EQ(first_non_finite(values), 0u);
+}
+
 }  // namespace
 }  // namespace leyden::quant
