@@ -1,31 +1,44 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "simd/elementwise.h"
+#include "simd/exp.h"
+#include "simd/reference_lanes.h"
 
-// The formulas of elementwise.h in plain loops. The order of additions is part of the contract, so
-// sums run over 16 lanes here too.
 namespace leyden::simd::scalar {
-namespace {
 
-struct Lanes {
-  float lane[16] = {};
-  float fold() {
-    for (int distance = 8; distance > 0; distance /= 2) {
-      for (int i = 0; i < distance; ++i) lane[i] += lane[i + distance];
-    }
-    return lane[0];
+void swiglu(const float* gate, const float* up, int n, float* out) noexcept {
+  for (int i = 0; i < n; ++i) out[i] = gate[i] / (1.0f + exp_f32(0.0f - gate[i])) * up[i];
+}
+
+void add(const float* x, int n, float* y) noexcept {
+  for (int i = 0; i < n; ++i) y[i] += x[i];
+}
+
+void scaled_add(const float* x, float scale, int n, float* y) noexcept {
+  for (int i = 0; i < n; ++i) y[i] = std::fma(scale, x[i], y[i]);
+}
+
+void sigmoid(float* x, int n) noexcept {
+  for (int i = 0; i < n; ++i) x[i] = 1.0f / (1.0f + exp_f32(0.0f - x[i]));
+}
+
+void softmax(float* x, int n) noexcept {
+  float largest = -std::numeric_limits<float>::infinity();
+  for (int i = 0; i < n; ++i) largest = std::max(largest, x[i]);
+  Lanes sums;
+  for (int i = 0; i < n; ++i) {
+    x[i] = exp_f32(x[i] - largest);
+    sums[i] += x[i];
   }
-};
+  const float sum = sums.fold();
+  for (int i = 0; i < n; ++i) x[i] /= sum;
+}
 
-}  // namespace
-
-void rms_norm(const float* x, const float* weight, int n, float eps, float* y) noexcept {
-  Lanes squares;
-  for (int i = 0; i < n; ++i) squares.lane[i % 16] = std::fma(x[i], x[i], squares.lane[i % 16]);
-  const float scale = 1.0f / std::sqrt(squares.fold() / static_cast<float>(n) + eps);
-  for (int i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
+void widen_bf16(const std::uint16_t* x, int n, float* out) noexcept {
+  for (int i = 0; i < n; ++i) out[i] = std::bit_cast<float>(std::uint32_t{x[i]} << 16);
 }
 
 }  // namespace leyden::simd::scalar

@@ -94,15 +94,19 @@ std::vector<Isa> available_isas() {
   return found;
 }
 
-Isa select_isa(const char* wanted) {
-  if (wanted == nullptr || *wanted == '\0') return available_isas().back();
+Isa select_isa(const char* wanted, bool (*available)(Isa)) {
+  Isa best = Isa::kScalar;
+  for (const Isa isa : kIsas) {
+    if (available(isa)) best = isa;
+  }
+  if (wanted == nullptr || *wanted == '\0') return best;
   for (const Isa isa : kIsas) {
     if (name(isa) != wanted) continue;
-    if (cpu_has(isa)) return isa;
+    if (available(isa)) return isa;
     throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
                              ": this CPU or operating system can't run that level; the best one "
                              "here is " +
-                             std::string(name(available_isas().back())));
+                             std::string(name(best)));
   }
   throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
                            ": unknown level; expected scalar, avx2, avx512 or avx512vnni");

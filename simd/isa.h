@@ -26,6 +26,7 @@ std::vector<Isa> available_isas();
 /// The level named by `wanted`, or the best available one when `wanted` is null or empty.
 /// Throws std::runtime_error with a sentence for the user when the name is unknown or this machine
 /// can't run it: a forced level never falls back silently.
-Isa select_isa(const char* wanted);
+/// `available` stands in for this machine in tests.
+Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 
 }  // namespace leyden::simd

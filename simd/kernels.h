@@ -6,7 +6,9 @@
 #include "simd/isa.h"
 #include "simd/kv_row.h"
 #include "simd/matmul.h"
+#include "simd/norm.h"
 #include "simd/quantize.h"
+#include "simd/rotate.h"
 
 namespace leyden::simd {
 

@@ -41,6 +41,22 @@ LEYDEN_INLINE F32x16 load_first(const float* p, int n) {
   const Mask16 m = first_lanes(n);
   return {_mm256_maskload_ps(p, m.lo), _mm256_maskload_ps(p + 8, m.hi)};
 }
+LEYDEN_INLINE F32x16 load_doubled(const float* p) {
+  const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+  return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), twice),
+          _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), twice)};
+}
+template <int kDistance>
+LEYDEN_INLINE F32x16 swap_lanes(F32x16 x) {
+  if constexpr (kDistance == 1)
+    return {_mm256_permute_ps(x.lo, 0xb1), _mm256_permute_ps(x.hi, 0xb1)};
+  if constexpr (kDistance == 2)
+    return {_mm256_permute_ps(x.lo, 0x4e), _mm256_permute_ps(x.hi, 0x4e)};
+  if constexpr (kDistance == 4) {
+    return {_mm256_permute2f128_ps(x.lo, x.lo, 1), _mm256_permute2f128_ps(x.hi, x.hi, 1)};
+  }
+  if constexpr (kDistance == 8) return {x.hi, x.lo};
+}
 LEYDEN_INLINE void store(float* p, F32x16 x) {
   _mm256_storeu_ps(p, x.lo);
   _mm256_storeu_ps(p + 8, x.hi);
@@ -67,6 +83,12 @@ LEYDEN_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
 }
 LEYDEN_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
+}
+LEYDEN_INLINE F32x16 fms(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmsub_ps(a.lo, b.lo, c.lo), _mm256_fmsub_ps(a.hi, b.hi, c.hi)};
+}
+LEYDEN_INLINE F32x16 fms_fma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmaddsub_ps(a.lo, b.lo, c.lo), _mm256_fmaddsub_ps(a.hi, b.hi, c.hi)};
 }
 LEYDEN_INLINE F32x16 max(F32x16 a, F32x16 b) {
   return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
@@ -103,6 +125,10 @@ LEYDEN_INLINE I32x16 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero
 LEYDEN_INLINE I32x16 broadcast_i32(std::int32_t x) {
   return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
+LEYDEN_INLINE I32x16 lane_numbers() {
+  return {_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+          _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};
+}
 LEYDEN_INLINE __m256i load_256(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
@@ -126,6 +152,31 @@ LEYDEN_INLINE I32x16 max(I32x16 a, I32x16 b) {
 template <int kBits>
 LEYDEN_INLINE I32x16 shift_left(I32x16 x) {
   return {_mm256_slli_epi32(x.lo, kBits), _mm256_slli_epi32(x.hi, kBits)};
+}
+template <int kBits>
+LEYDEN_INLINE I32x16 shift_right(I32x16 x) {
+  return {_mm256_srli_epi32(x.lo, kBits), _mm256_srli_epi32(x.hi, kBits)};
+}
+LEYDEN_INLINE I32x16 count(I32x16 x, Mask16 m) {  // a chosen lane of m is -1
+  return {_mm256_sub_epi32(x.lo, m.lo), _mm256_sub_epi32(x.hi, m.hi)};
+}
+LEYDEN_INLINE Mask16 greater(I32x16 a, I32x16 b) {
+  return {_mm256_cmpgt_epi32(a.lo, b.lo), _mm256_cmpgt_epi32(a.hi, b.hi)};
+}
+LEYDEN_INLINE Mask16 operator&(Mask16 a, Mask16 b) {
+  return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
+}
+LEYDEN_INLINE Mask16 operator|(Mask16 a, Mask16 b) {
+  return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+LEYDEN_INLINE Mask16 operator-(Mask16 a, Mask16 b) {
+  return {_mm256_andnot_si256(b.lo, a.lo), _mm256_andnot_si256(b.hi, a.hi)};
+}
+LEYDEN_INLINE void store_low16(std::uint16_t* p, I32x16 x) {
+  const __m256i low = _mm256_set1_epi32(0xffff);
+  const __m256i words =
+      _mm256_packus_epi32(_mm256_and_si256(x.lo, low), _mm256_and_si256(x.hi, low));
+  store_256(p, _mm256_permute4x64_epi64(words, 0xd8));
 }
 LEYDEN_INLINE void store_i8(std::int8_t* p, I32x16 x) {
   const __m256i words = _mm256_packs_epi32(x.lo, x.hi);  // 0-3 8-11 | 4-7 12-15
@@ -197,6 +248,47 @@ LEYDEN_INLINE __m256i dot_offset128(__m256i acc, __m256i w, __m256i a) {
 }
 LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
   return {dot_offset128(acc.lo, w.lo, a.lo), dot_offset128(acc.hi, w.hi, a.hi)};
+}
+
+/// Eight rows of eight.
+LEYDEN_INLINE void transpose8(__m256 (&r)[8]) {
+  __m256 a[8], b[8];
+  LEYDEN_UNROLL
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  LEYDEN_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+  LEYDEN_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    r[c] = _mm256_permute2f128_ps(b[c], b[c + 4], 0x20);
+    r[c + 4] = _mm256_permute2f128_ps(b[c], b[c + 4], 0x31);
+  }
+}
+LEYDEN_INLINE void transpose(F32x16 (&r)[16]) {
+  __m256 ul[8], ur[8], dl[8], dr[8];  // the four quarters: up left, up right, down left, down right
+  LEYDEN_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    ul[i] = r[i].lo;
+    ur[i] = r[i].hi;
+    dl[i] = r[i + 8].lo;
+    dr[i] = r[i + 8].hi;
+  }
+  transpose8(ul);
+  transpose8(ur);
+  transpose8(dl);
+  transpose8(dr);
+  LEYDEN_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    r[i] = {ul[i], dl[i]};
+    r[i + 8] = {ur[i], dr[i]};
+  }
 }
 
 LEYDEN_INLINE float fold_add(F32x16 x) {

@@ -1,0 +1,89 @@
+#include "simd/isa.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "simd/kernels.h"
+
+namespace leyden::simd {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+TEST(IsaTest, ScalarIsAlwaysAvailableAndLevelsIncludeTheWeakerOnes) {
+  const std::vector<Isa> isas = available_isas();
+  ASSERT_FALSE(isas.empty());
+  EXPECT_EQ(isas.front(), Isa::kScalar);
+  for (std::size_t i = 0; i < isas.size(); ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(isas[i]), i) << "a level without the one below it";
+    EXPECT_TRUE(cpu_has(isas[i]));
+  }
+}
+
+TEST(IsaTest, NothingWantedMeansTheBestLevel) {
+  EXPECT_EQ(select_isa(nullptr), available_isas().back());
+  EXPECT_EQ(select_isa(""), available_isas().back());
+}
+
+TEST(IsaTest, EveryAvailableLevelCanBeForcedByItsName) {
+  for (const Isa isa : available_isas()) {
+    EXPECT_EQ(select_isa(std::string(name(isa)).c_str()), isa);
+  }
+}
+
+TEST(IsaTest, UnknownNamesAreRefusedWithASentenceThatListsTheKnownOnes) {
+  for (const char* wanted : {"avx", "AVX2", "avx512 ", "sse", "0"}) {
+    EXPECT_THAT([&] { select_isa(wanted); },
+                ThrowsMessage<std::runtime_error>(
+                    AllOf(HasSubstr(std::string("LEYDEN_ISA=") + wanted), HasSubstr("unknown"),
+                          HasSubstr("scalar, avx2, avx512 or avx512vnni"))));
+  }
+}
+
+TEST(IsaTest, LevelsOfAnotherMachineAreRefusedWithASentenceThatNamesTheBestOneHere) {
+  const auto weak_cpu = [](Isa isa) { return isa <= Isa::kAvx2; };
+  for (const Isa isa : {Isa::kAvx512, Isa::kAvx512Vnni}) {
+    EXPECT_THAT(
+        [&] { select_isa(std::string(name(isa)).c_str(), weak_cpu); },
+        ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("LEYDEN_ISA=" + std::string(name(isa))),
+                                                HasSubstr("can't run"), HasSubstr("avx2"))));
+  }
+  EXPECT_EQ(select_isa("avx2", weak_cpu), Isa::kAvx2);
+  EXPECT_EQ(select_isa(nullptr, weak_cpu), Isa::kAvx2);
+}
+
+TEST(KernelsTest, EveryTableIsFullAndKnowsItsLevel) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni}) {
+    const Kernels& table = kernels(isa);
+    EXPECT_EQ(table.isa, isa);
+#define LEYDEN_EXPECT_ENTRY(kernel, type) EXPECT_NE(table.kernel, nullptr) << #kernel;
+    LEYDEN_KERNELS(LEYDEN_EXPECT_ENTRY)
+#undef LEYDEN_EXPECT_ENTRY
+  }
+}
+
+/// kernels() decides once per process, so each case runs in a process of its own.
+int kernels_exit_code(const char* isa) {
+  ::setenv("LEYDEN_ISA", isa, 1);
+  try {
+    return kernels().isa == select_isa(isa) ? 0 : 1;
+  } catch (const std::runtime_error&) {
+    return 2;
+  }
+}
+
+TEST(KernelsDeathTest, TheEnvironmentForcesTheLevelOfTheProcessOrStopsIt) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  for (const Isa isa : available_isas()) {
+    EXPECT_EXIT(std::exit(kernels_exit_code(std::string(name(isa)).c_str())),
+                testing::ExitedWithCode(0), "");
+  }
+  EXPECT_EXIT(std::exit(kernels_exit_code("avx1024")), testing::ExitedWithCode(2), "");
+}
+
+}  // namespace
+}  // namespace leyden::simd
