@@ -9,12 +9,15 @@ namespace leyden::simd {
 /// keys a query sees, so that the partial results don't depend on who computes them.
 constexpr int kKeyChunk = 256;
 
-/// Softmax attention of some queries over one chunk of keys, not yet normalized:
+/// Softmax attention of some queries over one chunk of at most kKeyChunk keys, not yet normalized:
 ///   s[i][k] = query[i] . key[k] for k < n_visible[i];  max[i] = max_k s[i][k];
 ///   p = exp(s - max);  sum[i] = sum_k p[k];  out[i] = sum_k p[k] * value[k]
 /// A query that sees no key gets max = -infinity, sum = 0, out = 0. The softmax scale is folded
-/// into the queries. The bits of a query's result depend on its keys only, not on the other
-/// queries.
+/// into the queries.
+/// Exact: a score is one fma per dimension, ascending, from 0; exp is that of simd/exp.h; sum runs
+///        over 16 lanes (k mod 16, ascending) folded 8, 4, 2, 1; an output is one fma per key,
+///        ascending, from 0. Hence the same bits on every ISA level, and a query's bits depend on
+///        its own keys only, not on the other queries of the call.
 struct AttendPartial {
   float* max = nullptr;  // [n_queries]
   float* sum = nullptr;  // [n_queries]
@@ -55,7 +58,7 @@ using LatentAttendFn = void(const LatentAttendArgs& args) noexcept;
 using AttendMergeFn = void(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,
                            const float* out_b, int n) noexcept;
 
-/// Bytes of scratch for at most these sizes, on any ISA level.
+/// Bytes of scratch for one chunk of keys and at most these sizes, on any ISA level.
 std::size_t attend_scratch_bytes(int n_queries, int key_dim, int value_dim);
 std::size_t latent_attend_scratch_bytes(int n_queries, int kv_lora_rank, int rope_dim);
 

@@ -3,12 +3,14 @@
 #include "simd/attend.h"
 #include "simd/elementwise.h"
 #include "simd/index_scan.h"
+#include "simd/index_tile.h"
 #include "simd/isa.h"
 #include "simd/kv_row.h"
 #include "simd/matmul.h"
 #include "simd/norm.h"
 #include "simd/quantize.h"
 #include "simd/rotate.h"
+#include "simd/top_k.h"
 
 namespace leyden::simd {
 
@@ -47,7 +49,11 @@ namespace leyden::simd {
   X(index_quantize_query, IndexQuantizeQueryFn) \
   X(index_scan_f32, IndexScanFn)                \
   X(index_scan_bf16, IndexScanFn)               \
-  X(index_scan_int8, IndexScanFn)
+  X(index_scan_int8, IndexScanFn)               \
+  X(index_score_f32, IndexScoreFn)              \
+  X(index_score_bf16, IndexScoreFn)             \
+  X(index_score_int8, IndexScoreFn)             \
+  X(top_k_select, TopKSelectFn)
 
 #define LEYDEN_DECLARE(name, type) type name;
 #define LEYDEN_FIELD(name, type) type* name;

@@ -6,7 +6,8 @@ namespace leyden::simd {
 
 /// The k best of a stream of scored positions, kept without sorting: survivors of a running
 /// threshold are appended; when the buffer is full, a selection keeps the k best and raises the
-/// threshold. Equal scores favour the lower position; NaN never enters.
+/// threshold. Higher scores win; equal scores (-0 equals 0) favour the lower position; NaN never
+/// enters. So the set is the one a full sort gives, for any order of the stream.
 struct TopK {
   float* score = nullptr;            // [capacity]
   std::int32_t* position = nullptr;  // [capacity]
@@ -16,14 +17,19 @@ struct TopK {
   float threshold = 0;  // scores below can't be among the k best; starts at -infinity
 };
 
-/// Entries a buffer needs for k, slack for unselected survivors included.
+/// Entries that one push may append at most; a kernel asks for room before.
+constexpr std::int32_t kTopKPush = 64;
+
+/// Entries a buffer needs for k: two thirds are slack, so that a selection, which reads the whole
+/// buffer some thirty times, comes after every 2 k survivors at the earliest.
 std::int32_t top_k_capacity(std::int32_t k);
 
 /// Empties the buffer. `floor` must be a lower bound of the k-th best score: -infinity, or the k-th
 /// best among scores already known (the warm start).
 void top_k_reset(TopK& best, std::int32_t k, float floor) noexcept;
 
-/// Reduces the buffer to its min(k, count) best and raises the threshold.
+/// Reduces the buffer to its min(k, count) best and raises the threshold to the k-th best score.
+/// The order of the survivors is kept. k = 0 empties it.
 void top_k_shrink(TopK& best) noexcept;
 
 /// Offers one scored position.
@@ -34,5 +40,9 @@ void top_k_merge(TopK& into, const TopK& from) noexcept;
 
 /// The min(k, count) best positions, ascending, into out; returns their number.
 std::int32_t top_k_positions(TopK& best, std::int32_t* out) noexcept;
+
+/// top_k_shrink as a kernel. Bisects the ordered integers that the scores' bits are: its time
+/// depends on the number of entries, not on their order.
+using TopKSelectFn = void(TopK& best) noexcept;
 
 }  // namespace leyden::simd

@@ -291,6 +291,7 @@ LEYDEN_INLINE void transpose(F32x16 (&r)[16]) {
   }
 }
 
+LEYDEN_INLINE float first_lane(F32x16 x) { return _mm256_cvtss_f32(x.lo); }
 LEYDEN_INLINE float fold_add(F32x16 x) {
   const __m256 a = _mm256_add_ps(x.lo, x.hi);
   const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -226,6 +226,7 @@ LEYDEN_INLINE void transpose(F32x16 (&r)[16]) {
   }
 }
 
+LEYDEN_INLINE float first_lane(F32x16 x) { return _mm512_cvtss_f32(x.v); }
 /// The fixed tree over lanes: halves of distance 8, 4, 2, 1 are added (or maximised).
 LEYDEN_INLINE float fold_add(F32x16 x) {
   const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace leyden::simd {
+
+/// How the cache keeps the indexer's keys: tiles of 16 keys, so that a lane is a key.
+///   f32  [dim][16 keys] f32
+///   bf16 [dim / 2][16 keys][2] bf16, rounded to nearest even
+///   int8 [dim / 4][16 keys][4] u8 = k + 128, then [16 keys] f32 scales
+/// A tile begins at a 64-byte line.
+enum class IndexFormat { kF32, kBf16, kInt8 };
+
+/// dim is a power of two (for the Hadamard rotation) from 4 to kMaxIndexDim.
+constexpr int kMaxIndexDim = 128;
+constexpr int kMaxIndexHeads = 64;
+
+std::size_t index_tile_bytes(IndexFormat format, int dim);
+
+/// Puts key [dim] into slot 0..15 of a tile; int8 has one scale per key (simd/quantize_group.h).
+/// The other slots stay as they are. The same bits on every ISA level.
+using IndexStoreFn = void(const float* key, int dim, std::byte* tile, int slot) noexcept;
+
+/// Quantizes the query of one token, x [n_heads, dim], with one scale per head:
+///   q [n_heads, dim]; q_start[h] = -128 * sum of q over the head; weight[h] *= scale of head h.
+/// The same bits on every ISA level.
+using IndexQuantizeQueryFn = void(const float* x, int n_heads, int dim, std::int8_t* q,
+                                  std::int32_t* q_start, float* weight) noexcept;
+
+}  // namespace leyden::simd
