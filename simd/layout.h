@@ -37,6 +37,12 @@ constexpr int kInt8Offset = 128;
 constexpr int kInt4Offset = 64;
 constexpr int kInt4Levels = 16;
 
+/// The integer dot product i of a group is accumulated on top of the bits of the float 1.5 * 2^23.
+/// Read as a float, the sum then is exactly 1.5 * 2^23 + i, because |i| <= 32 * 127 * 127 < 2^22:
+/// the conversion from integer costs no instruction.
+constexpr float kFloatBias = 12582912.0f;
+constexpr std::int32_t kFloatBiasBits = 0x4b400000;
+
 /// Tokens of one activation panel at most.
 constexpr int kPanelTokens = 16;
 

@@ -94,13 +94,15 @@ void matmul_integer(const MatmulArgs& args) {
     float sum = 0;
     for (int b = 0; b < args.n_blocks; ++b, block += Format::kBytes) {
       const std::ptrdiff_t cell = std::ptrdiff_t{b} * panel.width + t;
-      float part = 0;
+      float s[kGroupsPerBlock];
+      for (int g = 0; g < kGroupsPerBlock; ++g) s[g] = group_scale(block, r, g);
+      float part = -kFloatBias * ((s[0] + s[1]) + (s[2] + s[3]));
       for (int g = 0; g < kGroupsPerBlock; ++g) {
         std::int32_t dot = 0;
         for (int k = kGroup * g; k < kGroup * (g + 1); ++k) {
           dot += Format::weight(block, args.levels, r, k) * panel.q[cell * kBlock + k];
         }
-        part = std::fma(static_cast<float>(dot), group_scale(block, r, g), part);
+        part = std::fma(kFloatBias + static_cast<float>(dot), s[g], part);
       }
       sum = std::fma(part, panel.scale[cell], sum);
     }

@@ -25,6 +25,7 @@ constexpr float kSmallestQuantized = 1e-35f;
 /// Writes row x [n] (n > 0) into its cells, the last one zero-padded.
 ///   scale = max |x| of the block / 127, q = round to nearest even(x * (127 / max |x|));
 ///   a block whose max |x| is below kSmallestQuantized (zeros, mostly) gets scale 0 and q 0.
+/// The starts are kFloatBiasBits - 64 (or 128) * the sum of q over a group (simd/matmul.h).
 /// x is finite. Exact: the same bits on every ISA level.
 using QuantizeRowFn = void(const float* x, int n, const PanelRow& row) noexcept;
 

@@ -30,8 +30,8 @@ LEYDEN_INLINE void quantize_block(const F32x16* v, std::int8_t* q, float* scale,
     store_i8(q + kGroup * g, low);
     store_i8(q + kGroup * g + 16, high);
     const std::int32_t sum = fold_add(low + high);
-    start_int4[g] = -kInt4Offset * sum;
-    start_int8[g] = -kInt8Offset * sum;
+    start_int4[g] = kFloatBiasBits - kInt4Offset * sum;
+    start_int8[g] = kFloatBiasBits - kInt8Offset * sum;
   }
 }
 

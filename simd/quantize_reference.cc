@@ -28,8 +28,8 @@ void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
         row.q[cell * kBlock + k] = q;
         sum += q;
       }
-      row.start_int4[cell * kGroupsPerBlock + g] = -kInt4Offset * sum;
-      row.start_int8[cell * kGroupsPerBlock + g] = -kInt8Offset * sum;
+      row.start_int4[cell * kGroupsPerBlock + g] = kFloatBiasBits - kInt4Offset * sum;
+      row.start_int8[cell * kGroupsPerBlock + g] = kFloatBiasBits - kInt8Offset * sum;
     }
   }
 }

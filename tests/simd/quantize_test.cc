@@ -106,8 +106,8 @@ TEST(QuantizeRowReference, KeepsEveryValueWithinHalfAStep) {
   for (std::size_t g = 0; g < 12; ++g) {
     int sum = 0;
     for (std::size_t k = 0; k < kGroup; ++k) sum += panel.q[g * kGroup + k];
-    EXPECT_EQ(panel.start_int4[g], -64 * sum);
-    EXPECT_EQ(panel.start_int8[g], -128 * sum);
+    EXPECT_EQ(panel.start_int4[g], kFloatBiasBits - 64 * sum);
+    EXPECT_EQ(panel.start_int8[g], kFloatBiasBits - 128 * sum);
   }
 }
 

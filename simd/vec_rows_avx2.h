@@ -1,0 +1,65 @@
+#pragma once
+
+#include "simd/layout.h"
+#include "simd/vec_avx2.h"
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+// The contracts are those of vec_rows_avx512.h and vec_avx512.h.
+
+struct F32Rows {
+  __m256 v;
+};
+struct I32Rows {
+  __m256i v;
+};
+struct I8Rows {
+  __m256i v;
+};
+constexpr int kRows = 8;
+constexpr int kHalves = kTileRows / kRows;
+constexpr int kRegisters = 16;
+
+LEYDEN_INLINE F32Rows load_rows(const float* p) { return {_mm256_loadu_ps(p)}; }
+LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) {
+  return {_mm256_maskload_ps(p, lanes_below(n))};
+}
+LEYDEN_INLINE F32Rows load_rows_fp16(const void* p) { return {_mm256_cvtph_ps(load_128(p))}; }
+LEYDEN_INLINE F32Rows broadcast_rows(float x) { return {_mm256_set1_ps(x)}; }
+LEYDEN_INLINE I32Rows broadcast_rows(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
+LEYDEN_INLINE void store(float* p, F32Rows x) { _mm256_storeu_ps(p, x.v); }
+LEYDEN_INLINE void store_first(float* p, F32Rows x, int n) {
+  _mm256_maskstore_ps(p, lanes_below(n), x.v);
+}
+LEYDEN_INLINE F32Rows operator+(F32Rows a, F32Rows b) { return {_mm256_add_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32Rows operator*(F32Rows a, F32Rows b) { return {_mm256_mul_ps(a.v, b.v)}; }
+LEYDEN_INLINE F32Rows fma(F32Rows a, F32Rows b, F32Rows c) {
+  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
+LEYDEN_INLINE F32Rows bits_as_f32(I32Rows x) { return {_mm256_castsi256_ps(x.v)}; }
+
+LEYDEN_INLINE I8Rows load_rows_bytes(const void* p) { return {load_256(p)}; }
+LEYDEN_INLINE void store_bytes(void* p, I8Rows x) { store_256(p, x.v); }
+LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) { return {load_table(table).lo}; }
+LEYDEN_INLINE I8Rows low_nibbles(I8Rows x) { return {low_nibbles(x.v)}; }
+LEYDEN_INLINE I8Rows high_nibbles(I8Rows x) { return {low_nibbles(_mm256_srli_epi16(x.v, 4))}; }
+LEYDEN_INLINE I8Rows look_up(I8Rows table, I8Rows index) {
+  return {_mm256_shuffle_epi8(table.v, index.v)};
+}
+
+LEYDEN_INLINE __m256i broadcast_quad_256(const std::int8_t* q) {
+  std::int32_t quad;
+  __builtin_memcpy(&quad, q, 4);
+  return _mm256_set1_epi32(quad);
+}
+LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
+  return {dot_u7(acc.v, w.v, broadcast_quad_256(q))};
+}
+LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t) { return broadcast_rows(kFloatBiasBits); }
+LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, I8Rows w, const std::int8_t* q) {
+  return {dot_offset128(acc.v, w.v, broadcast_quad_256(q))};
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA

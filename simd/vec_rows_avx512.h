@@ -1,0 +1,57 @@
+#pragma once
+
+#include "simd/layout.h"
+#include "simd/vec_avx512.h"
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+using F32Rows = F32x16;
+using I32Rows = I32x16;
+using I8Rows = I8x64;
+constexpr int kRows = 16;
+constexpr int kHalves = kTileRows / kRows;
+constexpr int kRegisters = 32;
+
+LEYDEN_INLINE F32Rows load_rows(const float* p) { return load(p); }
+LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) { return load_first(p, n); }
+LEYDEN_INLINE F32Rows load_rows_fp16(const void* p) {
+  return load_fp16(static_cast<const std::uint16_t*>(p));
+}
+LEYDEN_INLINE F32Rows broadcast_rows(float x) { return broadcast(x); }
+LEYDEN_INLINE I32Rows broadcast_rows(std::int32_t x) { return broadcast_i32(x); }
+LEYDEN_INLINE I8Rows load_rows_bytes(const void* p) { return load_bytes(p); }
+LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) { return load_table(table); }
+
+/// acc + sum of 4 products per row: w as in dot_u7 or dot_offset128, the same quad at q for all
+/// rows. Written as assembly with VNNI, because g++ 12 doesn't fold the broadcast into the
+/// instruction's memory operand (67 instead of 78 % of the integer peak).
+LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  asm("vpdpbusd %2%{1to16%}, %1, %0"
+      : "+v"(acc.v)
+      : "v"(w.v), "m"(*reinterpret_cast<const std::int8_t(*)[4]>(q)));
+  return acc;
+#else
+  return dot_u7(acc, w, broadcast_quad(q));
+#endif
+}
+/// Where an accumulator of dot_offset128 starts when `start` takes the weights' offset out.
+LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t start) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  return broadcast_rows(start);
+#else
+  (void)start;  // the products are signed already
+  return broadcast_rows(kFloatBiasBits);
+#endif
+}
+LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, I8Rows w, const std::int8_t* q) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  return dot_u7(acc, w, q);
+#else
+  return dot_offset128(acc, w, broadcast_quad(q));
+#endif
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA
