@@ -1,0 +1,50 @@
+#include "formats/recipe_file.h"
+
+#include "formats/json.h"
+#include "formats/json_field.h"
+#include "formats/load_error.h"
+
+namespace leyden::formats {
+namespace {
+
+quant::RecipeRule parse_rule(const JsonField& field) {
+  quant::RecipeRule rule = {field.string("tensors"), std::nullopt};
+  const JsonField format = field.at("format");
+  if (format.as_string() == "exact") return rule;
+  rule.format = quant::weight_format_named(format.as_string());
+  if (!rule.format) format.refuse("f32, bf16, int8, int4 or exact");
+  return rule;
+}
+
+std::string known_names() {
+  std::string names;
+  for (const quant::Recipe& recipe : quant::named_recipes()) names += recipe.name + ", ";
+  return names;
+}
+
+}  // namespace
+
+quant::Recipe parse_recipe(std::string_view text, const std::string& origin) {
+  const Json document = parse_json(text, origin);
+  const JsonField root(document, origin);
+  root.for_each_member([](const std::string& name, const JsonField& member) {
+    if (name != "name" && name != "rules") member.refuse("only 'name' and 'rules' in a recipe");
+  });
+  quant::Recipe recipe = {root.string("name"), {}};
+  const JsonField rules = root.at("rules");
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    recipe.rules.push_back(parse_rule(rules.element(i)));
+  }
+  return recipe;
+}
+
+quant::Recipe load_recipe(const std::string& name_or_file) {
+  if (const quant::Recipe* named = quant::find_recipe(name_or_file)) return *named;
+  if (!name_or_file.ends_with(".json")) {
+    throw LoadError("recipe '" + name_or_file + "' is unknown, expected " + known_names() +
+                    "or a .json file of rules");
+  }
+  return parse_recipe(read_text_file(name_or_file), name_or_file);
+}
+
+}  // namespace leyden::formats
