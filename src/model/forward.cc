@@ -8,7 +8,7 @@ namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-ActivationNeeds needs_of(const MlpWeights& w) {
+ActivationNeeds needs_of_mlp(const MlpWeights& w) {
   return needs_of(w.gate.format) | needs_of(w.up.format) | needs_of(w.down.format);
 }
 
@@ -28,11 +28,11 @@ ActivationNeeds needs_of(const ModelWeights& weights) {
       needs = needs | needs_of(w.indexer->q_b.format) | needs_of(w.indexer->k.format) |
               needs_of(w.indexer->head_weights.format);
     }
-    if (w.mlp) needs = needs | needs_of(*w.mlp);
+    if (w.mlp) needs = needs | needs_of_mlp(*w.mlp);
     if (w.moe) {
       needs = needs | needs_of(w.moe->router.format) |
-              needs_of(MlpWeights{w.moe->gate.first, w.moe->up.first, w.moe->down.first});
-      if (w.moe->shared) needs = needs | needs_of(*w.moe->shared);
+              needs_of_mlp(MlpWeights{w.moe->gate.first, w.moe->up.first, w.moe->down.first});
+      if (w.moe->shared) needs = needs | needs_of_mlp(*w.moe->shared);
     }
   }
   return needs;

@@ -1,0 +1,96 @@
+#include "src/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "formats/load_error.h"
+#include "formats/tokenizer_file.h"
+#include "src/engine_impl.h"
+#include "src/load_model.h"
+#include "src/runtime/cores.h"
+
+namespace leyden {
+namespace {
+
+void check_options(const EngineOptions& options) {
+  const auto refuse = [](const std::string& what) { throw std::runtime_error(what); };
+  constexpr int kMaxThreads = 4096, kMaxChunk = 8192;
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    refuse(fmt::format("threads is {}, expected 1 to {}", options.threads, kMaxThreads));
+  }
+  if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxChunk) {
+    refuse(fmt::format("prefill chunk is {}, expected 1 to {}", options.prefill_chunk, kMaxChunk));
+  }
+  if (options.context < 0)
+    refuse(fmt::format("context is {}, expected 1 or more", options.context));
+}
+
+/// Fills in what the model decides, and refuses what it can't do.
+void settle_options(EngineOptions& options, const model::LoadedModel& loaded) {
+  const std::int64_t most = loaded.config.max_position_embeddings;
+  if (options.context == 0) options.context = most;
+  if (options.context > most) {
+    throw std::runtime_error(
+        fmt::format("context is {}, but {} was made for at most {} tokens "
+                    "(max_position_embeddings)",
+                    options.context, loaded.source, most));
+  }
+  options.prefill_chunk =
+      static_cast<int>(std::min<std::int64_t>(options.prefill_chunk, options.context));
+  if (options.attention == AttentionChoice::kSparse && !loaded.config.has_indexer()) {
+    throw std::runtime_error(fmt::format(
+        "sparse attention was asked for, but {} has no indexer (config.json: index_topk)",
+        loaded.source));
+  }
+  options.weights = loaded.recipe;
+}
+
+}  // namespace
+
+model::Attention::Settings Engine::Impl::attention_settings() const {
+  model::Attention::Settings settings;
+  settings.attention = static_cast<model::AttentionMode>(options.attention);
+  settings.mla = static_cast<model::MlaMode>(options.mla);
+  settings.cache.kv = static_cast<simd::KvFormat>(options.kv_cache);
+  settings.cache.index =
+      options.kv_cache == KvCacheFormat::kF32 ? simd::IndexFormat::kF32 : simd::IndexFormat::kInt8;
+  return settings;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
+                                           const EngineOptions& options,
+                                           const LoadProgress& progress) {
+  check_options(options);
+  simd::kernels();  // a bad LEYDEN_ISA should not wait until the weights are read
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  if (options.threads == 0) impl->options.threads = runtime::usable_cores();
+  impl->team = std::make_unique<runtime::ThreadTeam>(impl->options.threads);
+  impl->model = load_model(path, impl->options, *impl->team, progress);
+  settle_options(impl->options, *impl->model);
+  if (impl->model->tokenizer_json) {
+    impl->tokenizer.emplace(formats::parse_tokenizer_json(
+        *impl->model->tokenizer_json, impl->model->source + ": tokenizer.json"));
+  }
+  return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+const formats::ModelConfig& Engine::config() const { return impl_->model->config; }
+
+bool Engine::has_tokenizer() const { return impl_->tokenizer.has_value(); }
+
+const text::Tokenizer& Engine::tokenizer() const {
+  if (!impl_->tokenizer) {
+    throw formats::LoadError(impl_->model->source, "there is no tokenizer.json");
+  }
+  return *impl_->tokenizer;
+}
+
+}  // namespace leyden

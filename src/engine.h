@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace leyden::formats {
+struct ModelConfig;
+}
+namespace leyden::text {
+class Tokenizer;
+}
+
+namespace leyden {
+
+/// How numbers of the KV cache are kept: latents as named; the indexer's keys as f32 with f32
+/// latents, as int8 otherwise (index_keys overrides).
+enum class KvCacheFormat { kF32, kBf16, kInt8 };
+/// Which cached tokens a query attends to.
+enum class AttentionChoice { kAuto, kSparse, kDense };
+/// Which form of MLA is computed. kAbsorb gives the same bits however a prompt is cut up.
+enum class MlaChoice { kAuto, kAbsorb, kDecompress };
+enum class HugePageChoice { kAuto, kThp, kHugetlb, kOff };
+
+struct EngineOptions {
+  /// Recipe for an original checkpoint, quantized while loading: "f32", "bf16", "int8", "int4" or a
+  /// recipe file. Empty: "int8". A leyden container brings its own; naming another is an error.
+  std::string weights;
+  KvCacheFormat kv_cache = KvCacheFormat::kBf16;
+  AttentionChoice attention = AttentionChoice::kAuto;
+  MlaChoice mla = MlaChoice::kAuto;
+  int threads = 0;           // 0: one per physical core this process may use
+  int prefill_chunk = 512;   // tokens of a prompt computed together
+  std::int64_t context = 0;  // tokens a session may hold; 0: what the model was made for
+  HugePageChoice huge_pages = HugePageChoice::kAuto;
+  bool mmap = false;  // map a container's weights instead of reading them into huge pages
+};
+
+/// Bytes done and bytes in all, while a model is loaded. Called by one thread at a time.
+using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// A loaded model: weights, tokenizer and the threads that compute. Immutable; any number of
+/// sessions may share it, and take turns.
+class Engine {
+ public:
+  /// path: a leyden container or the directory of an original checkpoint.
+  /// Errors: formats::LoadError saying what is wrong with which file; std::runtime_error for
+  ///         options that contradict the model or the machine.
+  static std::shared_ptr<const Engine> load(const std::filesystem::path& path,
+                                            const EngineOptions& options = {},
+                                            const LoadProgress& progress = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const EngineOptions& options() const;  // with every default filled in
+  const formats::ModelConfig& config() const;
+  /// Errors: formats::LoadError when the model came without a tokenizer.
+  const text::Tokenizer& tokenizer() const;
+  bool has_tokenizer() const;
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace leyden

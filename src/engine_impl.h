@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "src/engine.h"
+#include "src/model/attention.h"
+#include "src/model/loaded_model.h"
+#include "src/runtime/thread_team.h"
+#include "src/text/tokenizer.h"
+
+namespace leyden {
+
+struct Engine::Impl {
+  EngineOptions options;
+  std::unique_ptr<runtime::ThreadTeam> team;
+  std::unique_ptr<model::LoadedModel> model;
+  std::optional<text::Tokenizer> tokenizer;
+  mutable std::mutex turn;  // sessions compute one at a time: they share the team
+
+  model::Attention::Settings attention_settings() const;
+};
+
+}  // namespace leyden

@@ -1,0 +1,3 @@
+#include "src/load_model.h"
+
+namespace leyden {}

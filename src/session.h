@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "src/engine.h"
+
+namespace leyden::model {
+struct Trace;
+}
+
+namespace leyden {
+
+/// What became of a request; nothing here is an error of the program.
+enum class SessionStatus {
+  kOk,
+  kContextFull,  // the tokens don't fit; nothing was computed
+  kStopped,      // the caller's progress function said so; what was computed stays
+};
+
+/// One conversation with a model: its KV cache and position. Not for several threads at once.
+class Session {
+ public:
+  /// Called between chunks of a prompt with the tokens done and in all; false stops the prefill.
+  using PrefillProgress = std::function<bool(int done, int total)>;
+
+  /// Throws std::bad_alloc when the buffers don't fit.
+  explicit Session(std::shared_ptr<const Engine> engine);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  /// Appends tokens to the context; afterwards logits() are those of the last one.
+  /// tokens: each in [0, vocab_size), at least one.
+  SessionStatus prefill(std::span<const std::int32_t> tokens, const PrefillProgress& progress = {});
+
+  /// Appends one token. The same as prefill of one.
+  SessionStatus decode(std::int32_t token) { return prefill({&token, 1}); }
+
+  /// As prefill, but keeps the logits of every token: all_logits [tokens, vocab_size]; trace: which
+  /// experts and positions were chosen, or null.
+  SessionStatus prefill_traced(std::span<const std::int32_t> tokens, std::span<float> all_logits,
+                               model::Trace* trace);
+
+  /// Logits of the last token [vocab_size], valid until the next call.
+  std::span<const float> logits() const;
+
+  /// Tokens in the context.
+  std::int32_t position() const;
+  /// Tokens the context may hold.
+  std::int32_t capacity() const;
+  /// Forgets all tokens from `position` on.
+  void truncate(std::int32_t position);
+
+  const Engine& engine() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace leyden

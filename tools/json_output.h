@@ -1,0 +1,16 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+namespace leyden::tools {
+
+/// Writes a document to a file (aside, then renamed), or to standard output for "-".
+/// Errors: std::runtime_error naming the file.
+void write_json(const std::string& file, const nlohmann::json& document);
+
+/// A list of numbers; what is not finite becomes null.
+nlohmann::json finite_numbers(std::span<const float> values);
+
+}  // namespace leyden::tools

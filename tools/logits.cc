@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "formats/input_file.h"
+#include "formats/json.h"
+#include "formats/model_config.h"
+#include "src/model/options.h"
+#include "src/session.h"
+#include "tools/commands.h"
+#include "tools/json_output.h"
+#include "tools/model_options.h"
+#include "tools/token_list.h"
+
+namespace leyden::tools {
+namespace {
+
+using nlohmann::json;
+
+struct LogitsOptions {
+  ModelOptions model;
+  std::string tokens, tokens_file, json_file = "-";
+  int decode = 0;
+  bool trace = false;
+};
+
+std::int32_t best_of(std::span<const float> logits) {
+  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+}
+
+json trace_json(const model::Trace& trace, bool has_indexer, json& experts) {
+  json topk = json::array();
+  for (const model::LayerTrace& layer : trace.layers) {
+    json layer_experts = json::array(), layer_topk = json::array();
+    bool is_dense = true;
+    for (const auto& chosen : layer.experts) {
+      if (!chosen.empty()) is_dense = false;
+      layer_experts.push_back(chosen);
+    }
+    experts.push_back(is_dense ? json() : std::move(layer_experts));
+    for (const auto& chosen : layer.topk) layer_topk.push_back(chosen ? json(*chosen) : json());
+    topk.push_back(has_indexer ? std::move(layer_topk) : json());
+  }
+  return topk;
+}
+
+void run_logits(const LogitsOptions& options) {
+  std::vector<std::int32_t> tokens = options.tokens.empty() ? read_token_file(options.tokens_file)
+                                                            : parse_token_list(options.tokens);
+  const auto engine = load_engine(options.model);
+  Session session(engine);
+  const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
+  model::Trace trace;
+  model::Trace* const wanted_trace = options.trace ? &trace : nullptr;
+
+  std::vector<float> logits(tokens.size() * vocab);
+  const auto require_room = [&](SessionStatus status) {
+    if (status == SessionStatus::kContextFull) {
+      throw std::runtime_error(fmt::format("{} tokens and {} more don't fit a context of {}",
+                                           tokens.size(), options.decode, session.capacity()));
+    }
+  };
+  require_room(session.prefill_traced(tokens, logits, wanted_trace));
+  for (int i = 0; i < options.decode; ++i) {
+    tokens.push_back(best_of(session.logits()));
+    logits.resize(tokens.size() * vocab);
+    require_room(session.prefill_traced(std::span(tokens).last(1), std::span(logits).last(vocab),
+                                        wanted_trace));
+  }
+
+  json out;
+  out["tokens"] = tokens;
+  json rows = json::array(), argmax = json::array();
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    const auto row = std::span(logits).subspan(t * vocab, vocab);
+    rows.push_back(finite_numbers(row));
+    argmax.push_back(best_of(row));
+  }
+  out["logits"] = std::move(rows);
+  out["argmax"] = std::move(argmax);
+  if (options.trace) {
+    out["experts"] = json::array();
+    out["topk"] = trace_json(trace, engine->config().has_indexer(), out["experts"]);
+  }
+  write_json(options.json_file, out);
+}
+
+}  // namespace
+
+void add_logits(CLI::App& app, int&) {
+  auto* const command = app.add_subcommand(
+      "logits", "Print the logits of every position of a token sequence as JSON");
+  const auto options = std::make_shared<LogitsOptions>();
+  auto* const tokens =
+      command->add_option("--tokens", options->tokens, "Token ids")->type_name("0,5,9");
+  auto* const file = command
+                         ->add_option("--tokens-file", options->tokens_file,
+                                      "JSON file: {\"tokens\": [...]} or a list")
+                         ->type_name("FILE");
+  tokens->excludes(file);
+  command->add_option("--decode", options->decode, "Greedy continuations to append")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--trace", options->trace, "Also the chosen experts and cache positions");
+  command->add_option("--json", options->json_file, "Where to write, - is standard output")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_model_options(*command, options->model);
+  command->callback([options, tokens, file] {
+    if (tokens->empty() && file->empty()) {
+      throw CLI::RequiredError("--tokens or --tokens-file");
+    }
+    run_logits(*options);
+  });
+}
+
+}  // namespace leyden::tools

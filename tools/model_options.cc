@@ -1,0 +1,102 @@
+#include "tools/model_options.h"
+
+#include <map>
+
+#include "tools/demo_model.h"
+#include "tools/terminal.h"
+
+namespace leyden::tools {
+namespace {
+
+template <class Choice>
+void add_choice(CLI::App& command, const std::string& flag, Choice& value,
+                std::vector<std::pair<std::string, Choice>> names, const std::string& help) {
+  std::string type, current;
+  for (const auto& [word, choice] : names) {
+    type += (type.empty() ? "" : "|") + word;
+    if (choice == value) current = word;
+  }
+  command
+      .add_option_function<std::string>(
+          flag,
+          [&value, names, flag, type](const std::string& word) {
+            for (const auto& [known, choice] : names) {
+              if (known == word) {
+                value = choice;
+                return;
+              }
+            }
+            throw CLI::ValidationError(flag, "'" + word + "' is not one of " + type);
+          },
+          help)
+      ->type_name(type)
+      ->default_str(current);
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model) {
+  EngineOptions& engine = options.engine;
+  auto* const model =
+      command.add_option("-m,--model", options.model,
+                         "Container or checkpoint directory" +
+                             std::string(requires_model ? "" : " (default: the demo model)"));
+  model->type_name("PATH")->group("Model");
+  if (requires_model) model->required();
+  const auto group = [&](const std::string& flag) { command.get_option(flag)->group("Model"); };
+
+  command
+      .add_option("--weights", engine.weights,
+                  "For a checkpoint: quantize while loading by this recipe "
+                  "(f32, bf16, int8, int4; default: int8)")
+      ->type_name("RECIPE");
+  add_choice<KvCacheFormat>(command, "--kv-cache", engine.kv_cache,
+                            {{"f32", KvCacheFormat::kF32},
+                             {"bf16", KvCacheFormat::kBf16},
+                             {"int8", KvCacheFormat::kInt8}},
+                            "Number format of the KV cache");
+  add_choice<AttentionChoice>(command, "--attention", engine.attention,
+                              {{"auto", AttentionChoice::kAuto},
+                               {"sparse", AttentionChoice::kSparse},
+                               {"dense", AttentionChoice::kDense}},
+                              "Attend to what the indexer chose, or to everything");
+  add_choice<MlaChoice>(command, "--mla", engine.mla,
+                        {{"auto", MlaChoice::kAuto},
+                         {"absorb", MlaChoice::kAbsorb},
+                         {"decompress", MlaChoice::kDecompress}},
+                        "Form of MLA; absorb gives the same bits for any --prefill-chunk");
+  command
+      .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
+      ->type_name("C")
+      ->capture_default_str();
+  command
+      .add_option("--context", engine.context,
+                  "Tokens the context may hold (default: the model's maximum)")
+      ->type_name("N");
+  command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  add_choice<HugePageChoice>(command, "--huge-pages", engine.huge_pages,
+                             {{"auto", HugePageChoice::kAuto},
+                              {"thp", HugePageChoice::kThp},
+                              {"hugetlb", HugePageChoice::kHugetlb},
+                              {"off", HugePageChoice::kOff}},
+                             "Pages for the weights");
+  command.add_flag("--mmap", engine.mmap,
+                   "Map a container's weights instead of reading them into huge pages");
+  for (const char* flag : {"--weights", "--kv-cache", "--attention", "--mla", "--prefill-chunk",
+                           "--context", "--threads", "--huge-pages", "--mmap"}) {
+    group(flag);
+  }
+}
+
+std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
+  ProgressLine progress("loading");
+  const std::filesystem::path path =
+      options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
+  return Engine::load(path, options.engine, [&progress](std::uint64_t done, std::uint64_t total) {
+    progress.update(done, total);
+  });
+}
+
+}  // namespace leyden::tools

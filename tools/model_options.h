@@ -1,0 +1,23 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "src/engine.h"
+
+namespace leyden::tools {
+
+/// The options every command that loads a model has (-m, --weights, --threads ...).
+struct ModelOptions {
+  std::string model;  // empty: the demo model
+  EngineOptions engine;
+};
+
+/// Registers them. `options` must outlive the parse. requires_model: there is no default model.
+void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model = false);
+
+/// Loads the model, with a progress line on standard error if that is a terminal.
+std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
+
+}  // namespace leyden::tools

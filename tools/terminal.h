@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace leyden::tools {
+
+/// True if standard error is a terminal that understands carriage returns.
+bool stderr_is_terminal();
+
+/// One line on standard error that is rewritten while something long goes on: how much is done, the
+/// rate, the time left. Prints nothing unless standard error is a terminal; erases itself.
+class ProgressLine {
+ public:
+  enum class Unit { kBytes, kTokens };
+  explicit ProgressLine(std::string what, Unit unit = Unit::kBytes);
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void update(std::uint64_t done, std::uint64_t total);
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string what_;
+  Unit unit_;
+  bool active_;
+  bool shown_ = false;
+  Clock::time_point start_ = Clock::now(), last_ = start_;
+};
+
+}  // namespace leyden::tools
