@@ -7,14 +7,11 @@
 #include <cstring>
 #include <utility>
 
-#include "formats/input_file.h"
 #include "formats/load_error.h"
 
 namespace leyden::formats {
 
-MappedFile::MappedFile(const std::filesystem::path& path) {
-  const InputFile file(path);
-  name_ = file.name();
+MappedFile::MappedFile(const InputFile& file) : name_(file.name()) {
   void* start = ::mmap(nullptr, file.size(), PROT_READ, MAP_SHARED, file.descriptor(), 0);
   if (start == MAP_FAILED) {
     throw LoadError(name_, fmt::format("can't map {} bytes into memory: {}", file.size(),

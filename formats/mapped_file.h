@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "formats/input_file.h"
+
 namespace leyden::formats {
 
 /// A file mapped into memory for reading, without a copy. The pages are the page cache's own: small
@@ -13,7 +15,9 @@ namespace leyden::formats {
 class MappedFile {
  public:
   /// Errors: LoadError as InputFile's, or if there is no address space left.
-  explicit MappedFile(const std::filesystem::path& path);
+  explicit MappedFile(const std::filesystem::path& path) : MappedFile(InputFile(path)) {}
+  /// The mapping outlives `file`.
+  explicit MappedFile(const InputFile& file);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&&) = delete;

@@ -1,0 +1,113 @@
+#include "formats/container_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "formats/json_text.h"
+#include "formats/load_error.h"
+
+namespace leyden::formats {
+namespace {
+
+constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{256} << 20;
+
+ContainerIndex read_index(const InputFile& file) {
+  ContainerHeaderBytes bytes{};
+  if (file.size() < bytes.size()) {
+    throw LoadError(file.name(), fmt::format("has {} bytes, fewer than the {} of a container's "
+                                             "header",
+                                             file.size(), bytes.size()));
+  }
+  file.read_exact(0, bytes);
+  const ContainerHeader header = decode_header(bytes, file.name());
+  if (header.file_bytes != file.size()) {
+    throw LoadError(
+        file.name(),
+        fmt::format("has {} bytes, expected {}: the file is {}", file.size(), header.file_bytes,
+                    file.size() < header.file_bytes ? "cut off" : "too long"));
+  }
+  if (header.index_offset > file.size() || header.index_bytes > file.size() - header.index_offset ||
+      header.index_bytes > kMaxIndexBytes) {
+    throw LoadError(file.name(), fmt::format("the index at byte {} has {} bytes, expected at most "
+                                             "{} inside the file's {}",
+                                             header.index_offset, header.index_bytes,
+                                             kMaxIndexBytes, file.size()));
+  }
+  std::string json(header.index_bytes, '\0');
+  file.read_exact(header.index_offset, std::as_writable_bytes(std::span(json)));
+  if (checksum(json) != header.index_checksum) {
+    throw LoadError(file.name(), fmt::format("the index at byte {} is damaged: its checksum "
+                                             "doesn't fit",
+                                             header.index_offset));
+  }
+  return parse_container_index(json, header.index_offset, file.name());
+}
+
+}  // namespace
+
+bool is_container(const std::filesystem::path& path) {
+  try {
+    const InputFile file(path);
+    std::array<char, kContainerMagic.size()> magic{};
+    file.read_exact(0, std::as_writable_bytes(std::span(magic)));
+    return magic == kContainerMagic;
+  } catch (const LoadError&) {
+    return false;
+  }
+}
+
+ContainerReader::ContainerReader(const std::filesystem::path& path)
+    : file_(path), index_(read_index(file_)), fingerprint_(formats::fingerprint(index_)) {
+  for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
+    by_name_.emplace(index_.tensors[i].spec.name, i);
+  }
+  const auto config_text = blob("config.json");
+  if (!config_text) throw LoadError(name(), "holds no 'config.json'");
+  config_ = parse_model_config(*config_text, name() + ": config.json");
+}
+
+std::optional<std::string> ContainerReader::blob(std::string_view blob_name) const {
+  const auto found = std::find_if(index_.blobs.begin(), index_.blobs.end(),
+                                  [&](const StoredBlob& blob) { return blob.name == blob_name; });
+  if (found == index_.blobs.end()) return std::nullopt;
+  std::string bytes(found->bytes, '\0');
+  file_.read_exact(found->offset, std::as_writable_bytes(std::span(bytes)));
+  if (checksum(bytes) != found->checksum) {
+    throw LoadError(name(), fmt::format("'{}' at byte {} is damaged: its checksum doesn't fit",
+                                        blob_name, found->offset));
+  }
+  return bytes;
+}
+
+const StoredTensor* ContainerReader::find(std::string_view tensor_name) const {
+  const auto found = by_name_.find(tensor_name);
+  return found == by_name_.end() ? nullptr : &index_.tensors[found->second];
+}
+
+void ContainerReader::read(const StoredTensor& tensor, std::uint64_t offset,
+                           std::span<std::byte> to) const {
+  if (offset > tensor.bytes || to.size() > tensor.bytes - offset) {
+    throw LoadError(name(), fmt::format("tensor '{}' has {} bytes, but {} from byte {} on were "
+                                        "asked for",
+                                        tensor.spec.name, tensor.bytes, to.size(), offset));
+  }
+  file_.read_exact(tensor.offset + offset, to);
+}
+
+void ContainerReader::verify(const StoredTensor& tensor) const {
+  ChunkedChecksum sum(tensor.bytes);
+  std::vector<std::byte> bytes(std::min(tensor.bytes, ChunkedChecksum::kChunkBytes));
+  for (std::size_t chunk = 0; chunk < sum.n_chunks(); ++chunk) {
+    const auto part = std::span(bytes).first(sum.chunk_bytes(chunk));
+    read(tensor, chunk * ChunkedChecksum::kChunkBytes, part);
+    sum.set(chunk, part);
+  }
+  if (sum.value() == tensor.checksum) return;
+  throw LoadError(name(), fmt::format("tensor '{}' at byte {} is damaged: its checksum is {}, "
+                                      "expected {}",
+                                      excerpt(tensor.spec.name, 200), tensor.offset,
+                                      to_hex(sum.value()), to_hex(tensor.checksum)));
+}
+
+}  // namespace leyden::formats

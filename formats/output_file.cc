@@ -1,0 +1,93 @@
+#include "formats/output_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace leyden::formats {
+namespace {
+
+/// Opens PATH.partial and locks it, so that two writers of one file don't mix.
+int open_locked(const std::filesystem::path& partial, const std::string& name) {
+  const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor < 0) {
+    throw WriteError(name,
+                     fmt::format("can't create {}: {}", partial.string(), std::strerror(errno)));
+  }
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor);
+    throw WriteError(name, "is being written by another process");
+  }
+  return descriptor;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size)
+    : path_(path), partial_(path.string() + ".partial") {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path_, ignored)) {
+    throw WriteError(path_.string(), "is a directory, expected the name of a file to write");
+  }
+  descriptor_ = open_locked(partial_, path_.string());
+  const auto length = static_cast<off_t>(size);
+  const bool sized = ::ftruncate(descriptor_, 0) == 0 && ::ftruncate(descriptor_, length) == 0;
+  // Where the file system can't reserve (EOPNOTSUPP), a full disk shows up while writing.
+  const bool reserved = sized && (::fallocate(descriptor_, 0, 0, length) == 0 ||
+                                  errno == EOPNOTSUPP || errno == ENOSYS);
+  if (reserved) return;
+  const int reason = errno;
+  ::close(descriptor_);
+  ::unlink(partial_.c_str());
+  throw WriteError(path_.string(),
+                   fmt::format("can't reserve {} bytes: {}", size, std::strerror(reason)));
+}
+
+OutputFile::~OutputFile() {
+  ::close(descriptor_);
+  if (!committed_) ::unlink(partial_.c_str());
+}
+
+void OutputFile::fail(const std::string& action) const {
+  throw WriteError(path_.string(), fmt::format("can't {}: {}", action, std::strerror(errno)));
+}
+
+void OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(fmt::format("write {} bytes at byte {}", bytes.size(), offset));
+    offset += static_cast<std::uint64_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void OutputFile::read(std::uint64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;
+    if (n <= 0) fail(fmt::format("read back {} bytes at byte {}", bytes.size(), offset));
+    offset += static_cast<std::uint64_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void OutputFile::commit() {
+  if (::fsync(descriptor_) != 0) fail("write to disk");
+  if (::rename(partial_.c_str(), path_.c_str()) != 0) fail("rename from " + partial_.string());
+  committed_ = true;
+  const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
+  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = directory >= 0 && ::fsync(directory) == 0;
+  const int reason = errno;
+  if (directory >= 0) ::close(directory);
+  errno = reason;
+  if (!synced) fail("write the directory entry to disk");
+}
+
+}  // namespace leyden::formats

@@ -1,0 +1,122 @@
+#include "formats/output_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "formats/json.h"
+#include "tests/formats/temp_directory.h"
+
+namespace leyden::formats {
+namespace {
+
+namespace fs = std::filesystem;
+using leyden::testing::TempDirectory;
+using ::testing::HasSubstr;
+
+template <typename Action>
+std::string write_error_of(const Action& action) {
+  try {
+    action();
+  } catch (const WriteError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+class OutputFileTest : public ::testing::Test {
+ protected:
+  std::size_t n_files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(dir_.path()), fs::directory_iterator()));
+  }
+
+  TempDirectory dir_;
+};
+
+TEST_F(OutputFileTest, AppearsWholeAndOnlyOnCommit) {
+  const fs::path path = dir_.path() / "out";
+  OutputFile file(path, 8);
+  file.write(6, bytes_of("yz"));
+  file.write(0, bytes_of("abc"));
+  EXPECT_FALSE(fs::exists(path));
+  std::array<std::byte, 2> back{};
+  file.read(6, back);
+  EXPECT_EQ(back[0], std::byte{'y'});
+  file.commit();
+  EXPECT_EQ(read_text_file(path), std::string("abc\0\0\0yz", 8));
+  EXPECT_EQ(n_files(), 1u);
+}
+
+TEST_F(OutputFileTest, LeavesNothingBehindWithoutCommit) {
+  dir_.write("out", "old");
+  { OutputFile file(dir_.path() / "out", 8); }
+  EXPECT_EQ(read_text_file(dir_.path() / "out"), "old");
+  EXPECT_EQ(n_files(), 1u);
+}
+
+TEST_F(OutputFileTest, ReplacesWhatACrashLeft) {
+  dir_.write("out.partial", "much longer than what is written now");
+  OutputFile file(dir_.path() / "out", 3);
+  file.write(0, bytes_of("new"));
+  file.commit();
+  EXPECT_EQ(read_text_file(dir_.path() / "out"), "new");
+}
+
+TEST_F(OutputFileTest, RefusesPlacesThatCannotBeWritten) {
+  EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path(), 8); }),
+              HasSubstr("is a directory, expected the name of a file"));
+  EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path() / "none" / "out", 8); }),
+              HasSubstr("out.partial: No such file or directory"));
+  EXPECT_EQ(n_files(), 0u);
+}
+
+TEST_F(OutputFileTest, RefusesASecondWriterOfTheSameFile) {
+  OutputFile first(dir_.path() / "out", 8);
+  EXPECT_THAT(write_error_of([&] { OutputFile second(dir_.path() / "out", 8); }),
+              HasSubstr("is being written by another process"));
+  EXPECT_EQ(n_files(), 1u);
+}
+
+/// Makes every file end at 4096 bytes, which is how a full disk feels.
+class SmallDisk {
+ public:
+  SmallDisk() {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    signal_before_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{4096, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~SmallDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_before_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*signal_before_)(int) = nullptr;
+};
+
+TEST_F(OutputFileTest, AFullDiskGivesASentenceAndLeavesNothing) {
+  const SmallDisk small;
+  EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path() / "out", 5000); }),
+              HasSubstr("out: can't reserve 5000 bytes: File too large"));
+  {
+    OutputFile file(dir_.path() / "out", 4096);
+    EXPECT_THAT(write_error_of([&] { file.write(4096, bytes_of("x")); }),
+                HasSubstr("can't write 1 bytes at byte 4096: File too large"));
+  }
+  EXPECT_EQ(n_files(), 0u);
+}
+
+}  // namespace
+}  // namespace leyden::formats
