@@ -1,0 +1,68 @@
+#include "src/text/chat_format.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "formats/json_text.h"
+#include "src/text/chat_render.h"
+#include "src/text/markers.h"
+
+namespace leyden::text {
+namespace {
+
+bool has_dsml_token(const Tokenizer& tokenizer) {
+  for (TokenId token = 0; token < tokenizer.id_end(); ++token) {
+    if (tokenizer.is_added(token) &&
+        tokenizer.bytes_of(token).find(marker::kDsml) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Prompt render(ChatFormat format, const std::vector<Message>& messages,
+              const RenderOptions& options) {
+  switch (format) {
+    case ChatFormat::kV3:
+      return render_v3(messages, options);
+    case ChatFormat::kV31:
+      return render_v31(messages, options);
+    case ChatFormat::kV32:
+      return render_v32(messages, options);
+  }
+  return {};
+}
+
+ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model_type,
+                              bool has_chat_template) {
+  const bool sparse = model_type == "deepseek_v32";
+  if (has_dsml_token(tokenizer) || (sparse && !has_chat_template)) return ChatFormat::kV32;
+  const bool thinks = tokenizer.added_token(marker::kThink).has_value();
+  const bool searches = tokenizer.added_token("<｜search▁begin｜>").has_value();
+  return thinks && (sparse || searches) ? ChatFormat::kV31 : ChatFormat::kV3;
+}
+
+std::string_view name(ChatFormat format) {
+  switch (format) {
+    case ChatFormat::kV3:
+      return "v3";
+    case ChatFormat::kV31:
+      return "v3.1";
+    case ChatFormat::kV32:
+      return "v3.2";
+  }
+  return "";
+}
+
+ChatFormat parse_chat_format(std::string_view text) {
+  for (const ChatFormat format : {ChatFormat::kV3, ChatFormat::kV31, ChatFormat::kV32}) {
+    if (name(format) == text) return format;
+  }
+  throw ChatError(
+      fmt::format("chat format is '{}', expected v3, v3.1 or v3.2", formats::excerpt(text, 40)));
+}
+
+}  // namespace leyden::text

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "src/text/message.h"
+#include "src/text/segment.h"
+#include "src/text/tokenizer.h"
+
+namespace leyden::text {
+
+/// How a conversation becomes a prompt. Specified in docs/chat-formats.md.
+enum class ChatFormat {
+  kV3,   // DeepSeek-V3, V3-0324: no thinking
+  kV31,  // DeepSeek-V3.1, V3.1-Terminus, V3.2-Exp, leyden's demo model
+  kV32,  // DeepSeek-V3.2: thinking within tool use, tool calls in DSML
+};
+
+struct RenderOptions {
+  bool thinking = false;
+  bool add_begin = true;              // false: the prompt continues a context
+  bool add_generation_prompt = true;  // V3, V3.1; V3.2's user messages always open the answer
+  bool drop_thinking = true;          // V3.2: forget the reasoning of earlier turns
+};
+
+/// The prompt for `messages`, equal byte for byte to that of the official template or encoder.
+/// Whatever the messages say is marked as people's text, so that it can't become control tokens.
+/// Errors: ChatError.
+Prompt render(ChatFormat format, const std::vector<Message>& messages,
+              const RenderOptions& options = {});
+
+/// The format a checkpoint was trained with, by what tells the family apart:
+///  - V3.2 is a "deepseek_v32" that comes without a Jinja template, or has DSML among its tokens;
+///  - V3.1 has thinking tokens, and V3.2-Exp's model type or the search tokens, which R1 lacks.
+/// Any other gets V3's frame.
+ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model_type,
+                              bool has_chat_template);
+
+/// "v3", "v3.1", "v3.2". parse_chat_format throws ChatError for any other name.
+std::string_view name(ChatFormat format);
+ChatFormat parse_chat_format(std::string_view name);
+
+}  // namespace leyden::text
