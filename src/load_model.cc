@@ -1,3 +1,45 @@
 #include "src/load_model.h"
 
-namespace leyden {}
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "formats/checkpoint.h"
+#include "formats/container_reader.h"
+#include "formats/recipe_file.h"
+#include "src/recipes.h"
+
+namespace leyden {
+namespace {
+
+constexpr const char* kDefaultRecipe = "int8";
+
+}  // namespace
+
+std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path,
+                                               const EngineOptions& options,
+                                               runtime::ThreadTeam& team,
+                                               const LoadProgress& progress) {
+  const auto huge_pages = static_cast<runtime::HugePages>(options.huge_pages);
+  if (formats::is_container(path)) {
+    const formats::ContainerReader container(path);
+    if (!options.weights.empty() && options.weights != container.recipe()) {
+      throw std::runtime_error(
+          fmt::format("{}: the container holds '{}' weights, so '{}' can't be had from it; convert "
+                      "the original again, or leave the choice out",
+                      container.name(), container.recipe(), options.weights));
+    }
+    return model::load_container(container, options.mmap, huge_pages, team, progress);
+  }
+  if (options.mmap) {
+    throw std::runtime_error(path.string() +
+                             ": only a leyden container can be mapped; convert it first");
+  }
+  const auto checkpoint = formats::Checkpoint::open(path);
+  const quant::Recipe recipe =
+      formats::load_recipe(options.weights.empty() ? kDefaultRecipe : options.weights);
+  return model::load_checkpoint(*checkpoint, recipe.name, format_chooser(recipe, *checkpoint),
+                                huge_pages, team, progress);
+}
+
+}  // namespace leyden

@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <atomic>
-#include <mutex>
 
+#include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
 #include "src/model/tensor_builder.h"
 
@@ -16,14 +15,6 @@ struct Job {
 };
 
 }  // namespace
-
-std::size_t MemoryLayout::place(std::size_t bytes) {
-  constexpr std::size_t kHuge = std::size_t{2} << 20, kLine = 64;
-  const std::size_t alignment = bytes >= kHuge ? kHuge : kLine;
-  const std::size_t offset = (end_ + alignment - 1) / alignment * alignment;
-  end_ = offset + bytes;
-  return offset;
-}
 
 std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoint,
                                              const std::string& recipe, const FormatChooser& choose,
@@ -50,26 +41,16 @@ std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoi
   }
   loaded->memory = runtime::Memory(layout.total(), huge_pages);
 
-  std::mutex progress_mutex;
-  std::uint64_t done = 0;
-  std::atomic<bool> failed = false;
+  LoadMeter meter(layout.total(), progress);
   team.run(n_pieces, [&](int piece, int) {
-    if (failed.load(std::memory_order_relaxed)) return;
     const auto after =
         std::upper_bound(jobs.begin(), jobs.end(), piece,
                          [](int wanted, const Job& job) { return wanted < job.first_piece; });
     const Job& job = *(after - 1);
     const TensorBuilder::Range range = job.builder.range(piece - job.first_piece);
-    try {
+    meter.attempt(range.bytes, [&] {
       job.builder.build(piece - job.first_piece, loaded->memory.data() + job.offset + range.offset);
-    } catch (...) {
-      failed.store(true, std::memory_order_relaxed);
-      throw;
-    }
-    if (!progress) return;
-    const std::lock_guard lock(progress_mutex);
-    done += range.bytes;
-    progress(done, layout.total());
+    });
   });
 
   for (const Job& job : jobs) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "formats/checkpoint.h"
+#include "formats/container_index.h"
+#include "formats/container_reader.h"
 #include "formats/mapped_file.h"
 #include "formats/model_config.h"
 #include "src/model/tensor_plan.h"
@@ -36,13 +38,17 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 /// Chooses the format of a planned tensor.
 using FormatChooser = std::function<quant::WeightFormat(const PlannedTensor&)>;
 
-/// Places tensors one after the other in one piece of memory: those of 2 MiB and more at 2 MiB
-/// boundaries, so that they start on a huge page, the others at 64 bytes. Containers are laid out
-/// the same way.
+/// Places tensors one after the other in one piece of memory, aligned as in a container: those of
+/// 2 MiB and more start on a huge page.
 class MemoryLayout {
  public:
   /// The offset of the next tensor.
-  std::size_t place(std::size_t bytes);
+  std::size_t place(std::size_t bytes) {
+    const std::size_t alignment = formats::alignment_of(bytes);
+    const std::size_t offset = (end_ + alignment - 1) / alignment * alignment;
+    end_ = offset + bytes;
+    return offset;
+  }
   std::size_t total() const { return end_; }
 
  private:
@@ -55,5 +61,11 @@ std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoi
                                              const std::string& recipe, const FormatChooser& choose,
                                              runtime::HugePages huge_pages,
                                              runtime::ThreadTeam& team, const Progress& progress);
+
+/// Reads a container, in parallel, into memory of its own, or maps it without a copy.
+/// Errors: LoadError naming file, tensor, found and expected; std::bad_alloc.
+std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container, bool mapped,
+                                            runtime::HugePages huge_pages,
+                                            runtime::ThreadTeam& team, const Progress& progress);
 
 }  // namespace leyden::model

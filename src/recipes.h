@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "formats/checkpoint.h"
+#include "quant/recipe.h"
+#include "src/model/loaded_model.h"
+
+namespace leyden {
+
+/// The formats a recipe gives the tensors of a checkpoint. Norms and biases are f32; what a recipe
+/// leaves exact keeps the checkpoint's own precision.
+model::FormatChooser format_chooser(const quant::Recipe& recipe,
+                                    const formats::Checkpoint& checkpoint);
+
+}  // namespace leyden

@@ -1,0 +1,52 @@
+#include "formats/recipe_file.h"
+#include "src/recipes.h"
+#include "tests/model/golden.h"
+
+namespace leyden::model {
+namespace {
+
+/// A model quantized by a recipe, and its logits under some way of computing them.
+class Determinism : public testing::TestWithParam<const char*> {
+ protected:
+  Determinism()
+      : checkpoint_(formats::Checkpoint::open(golden_checkpoint("v32-tiny-fp8"))),
+        golden_("v32-tiny-fp8") {
+    runtime::ThreadTeam team(2);
+    const quant::Recipe recipe = formats::load_recipe(GetParam());
+    model_ = load_checkpoint(*checkpoint_, recipe.name, format_chooser(recipe, *checkpoint_),
+                             runtime::HugePages::kAuto, team, {});
+  }
+
+  std::vector<float> logits(MlaMode mla, int threads, int chunk) const {
+    runtime::ThreadTeam team(threads);
+    const CacheFormats cache = {simd::KvFormat::kBf16, simd::IndexFormat::kInt8};
+    return logits_of(*model_, {AttentionMode::kAuto, mla, cache}, golden_.tokens, chunk, team);
+  }
+
+  std::unique_ptr<formats::Checkpoint> checkpoint_;
+  Golden golden_;
+  std::unique_ptr<LoadedModel> model_;
+};
+
+TEST_P(Determinism, ThreadsDontChangeABit) {
+  for (const MlaMode mla : {MlaMode::kAuto, MlaMode::kAbsorb, MlaMode::kDecompress}) {
+    const std::vector<float> one = logits(mla, 1, 64);
+    for (const int threads : {2, 3, 7}) {
+      EXPECT_EQ(logits(mla, threads, 64), one) << name(mla) << " with " << threads << " threads";
+    }
+  }
+}
+
+TEST_P(Determinism, ChunksDontChangeABitWhenAbsorbed) {
+  const std::vector<float> whole = logits(MlaMode::kAbsorb, 2, 512);
+  for (const int chunk : {1, 7, 64}) {
+    EXPECT_EQ(logits(MlaMode::kAbsorb, 2, chunk), whole) << "chunks of " << chunk;
+    EXPECT_EQ(logits(MlaMode::kAbsorb, 3, chunk), whole) << "chunks of " << chunk;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipes, Determinism, testing::Values("f32", "bf16", "int8", "int4"),
+                         [](const auto& param) { return std::string(param.param); });
+
+}  // namespace
+}  // namespace leyden::model
