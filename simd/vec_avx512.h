@@ -79,12 +79,23 @@ LEYDEN_INLINE F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
 LEYDEN_INLINE Mask16 greater_equal(F32x16 a, F32x16 b) {
   return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)};
 }
+/// False where either is NaN.
+LEYDEN_INLINE Mask16 greater(F32x16 a, F32x16 b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)};
+}
 LEYDEN_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
   return {_mm512_mask_blend_ps(m.m, no.v, yes.v)};
 }
 LEYDEN_INLINE I32x16 round_to_i32(F32x16 x) {
   return {_mm512_cvtps_epi32(x.v)};
 }  // to nearest even
+/// table[index] per lane, for a table of 8 or 16 floats in its first lanes.
+LEYDEN_INLINE F32x16 look_up_8(F32x16 table, I32x16 index) {  // index in 0..7
+  return {_mm512_permutexvar_ps(index.v, table.v)};
+}
+LEYDEN_INLINE F32x16 look_up_16(F32x16 table, I32x16 index) {  // index in 0..15
+  return {_mm512_permutexvar_ps(index.v, table.v)};
+}
 LEYDEN_INLINE F32x16 to_f32(I32x16 x) { return {_mm512_cvtepi32_ps(x.v)}; }
 LEYDEN_INLINE F32x16 bits_as_f32(I32x16 x) { return {_mm512_castsi512_ps(x.v)}; }
 LEYDEN_INLINE I32x16 f32_as_bits(F32x16 x) { return {_mm512_castps_si512(x.v)}; }
@@ -126,6 +137,11 @@ LEYDEN_INLINE void store_i8(std::int8_t* p, I32x16 x) {
 LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
+/// To nearest even; overflow becomes infinity.
+LEYDEN_INLINE void store_fp16(std::uint16_t* p, F32x16 x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 LEYDEN_INLINE F32x16 load_bf16(const std::uint16_t* p) {
   const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
@@ -160,10 +176,18 @@ LEYDEN_INLINE I8x64 look_up(I8x64 table, I8x64 index) {
   return {_mm512_shuffle_epi8(table.v, index.v)};
 }
 
+#if defined(LEYDEN_ISA_avx512vnni)
+/// vpdpbusd as an instruction rather than an intrinsic: g++ 12 copies the intrinsic's accumulator
+/// to another register and back, two moves for every product.
+LEYDEN_INLINE __m512i dpbusd(__m512i acc, __m512i w, __m512i a) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(w), "v"(a));
+  return acc;
+}
+#endif
 /// acc + sum of 4 products per lane. w unsigned and at most 127, a signed in [-127, 127].
 LEYDEN_INLINE I32x16 dot_u7(I32x16 acc, I8x64 w, I8x64 a) {
 #if defined(LEYDEN_ISA_avx512vnni)
-  return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)};
+  return {dpbusd(acc.v, w.v, a.v)};
 #else
   const __m512i pairs = _mm512_maddubs_epi16(w.v, a.v);  // |pair| <= 2 * 127 * 127 < 2^15
   return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
@@ -183,7 +207,7 @@ LEYDEN_INLINE I32x16 start_offset128(std::int32_t minus_128_sum) {
 /// [-127, 127]. Without VNNI the sign moves from w to a, so that vpmaddubsw can't saturate.
 LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
 #if defined(LEYDEN_ISA_avx512vnni)
-  return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)};
+  return {dpbusd(acc.v, w.v, a.v)};
 #else
   const __m512i signed_w = _mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)));
   const __mmask64 negative = _mm512_movepi8_mask(signed_w);
