@@ -30,12 +30,9 @@ enum class PackStatus {
 std::string_view describe(PackStatus status);
 
 /// Packs rows into one tile of ceil(cols / 128) blocks; missing rows and columns become zeros.
-///   f32, bf16: the values (bf16 to nearest even).
-///   int8: per group of 32, scale = fp16(max |w| / 127), code = nearest(w / scale) in [-127, 127].
-///   int4: per group of 32, the scale (of either sign) and the codes of least squared error found
-///         by a search over scales with exact least squares in between.
-/// Groups whose scale rounds to zero in fp16 (largest weight below about 4e-6) become zeros.
-/// Errors: as returned; the tile's bytes are then unspecified. Levels are ascending.
+/// The numbers are those of simd/pack.h: f32 and bf16 values, int8 codes by rounding, int4 codes by
+/// a search for the least squared error. Errors: as returned; the tile's bytes are then
+/// unspecified.
 PackStatus pack_tile(WeightFormat format, const TileRows& rows, std::byte* tile) noexcept;
 
 /// The exact meaning of tile i of a matrix: min(16, rows - 16 i) rows of `cols` weights each,

@@ -8,6 +8,7 @@
 #include "simd/kv_row.h"
 #include "simd/matmul.h"
 #include "simd/norm.h"
+#include "simd/pack.h"
 #include "simd/quantize.h"
 #include "simd/rotate.h"
 #include "simd/top_k.h"
@@ -32,6 +33,10 @@ namespace leyden::simd {
   X(sigmoid, SigmoidFn)                         \
   X(softmax, SoftmaxFn)                         \
   X(widen_bf16, WidenBf16Fn)                    \
+  X(pack_columns, PackColumnsFn)                \
+  X(pack_bf16, PackBf16Fn)                      \
+  X(pack_int8, PackInt8Fn)                      \
+  X(pack_int4, PackInt4Fn)                      \
   X(kv_store_f32, KvStoreFn)                    \
   X(kv_store_bf16, KvStoreFn)                   \
   X(kv_store_int8, KvStoreFn)                   \

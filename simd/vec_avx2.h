@@ -104,12 +104,28 @@ LEYDEN_INLINE Mask16 greater_equal(F32x16 a, F32x16 b) {
   return {_mm256_castps_si256(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ)),
           _mm256_castps_si256(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ))};
 }
+LEYDEN_INLINE Mask16 greater(F32x16 a, F32x16 b) {
+  return {_mm256_castps_si256(_mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ)),
+          _mm256_castps_si256(_mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ))};
+}
 LEYDEN_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
   return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_castsi256_ps(m.lo)),
           _mm256_blendv_ps(no.hi, yes.hi, _mm256_castsi256_ps(m.hi))};
 }
 LEYDEN_INLINE I32x16 round_to_i32(F32x16 x) {
   return {_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi)};
+}
+LEYDEN_INLINE F32x16 look_up_8(F32x16 table, I32x16 index) {
+  return {_mm256_permutevar8x32_ps(table.lo, index.lo),
+          _mm256_permutevar8x32_ps(table.lo, index.hi)};
+}
+LEYDEN_INLINE __m256 look_up_16(F32x16 table, __m256i index) {  // bit 3 moves to the sign
+  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(table.lo, index),
+                          _mm256_permutevar8x32_ps(table.hi, index),
+                          _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+LEYDEN_INLINE F32x16 look_up_16(F32x16 table, I32x16 index) {
+  return {look_up_16(table, index.lo), look_up_16(table, index.hi)};
 }
 LEYDEN_INLINE F32x16 to_f32(I32x16 x) {
   return {_mm256_cvtepi32_ps(x.lo), _mm256_cvtepi32_ps(x.hi)};
@@ -191,6 +207,11 @@ LEYDEN_INLINE __m128i load_128(const void* p) {
 }
 LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
   return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))};
+}
+LEYDEN_INLINE void store_fp16(std::uint16_t* p, F32x16 x) {
+  constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.lo, kRounding));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(x.hi, kRounding));
 }
 LEYDEN_INLINE __m256 widen_bf16(__m128i x) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
