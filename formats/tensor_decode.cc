@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "formats/gguf_blocks.h"
 #include "quant/number.h"
 
 namespace leyden::formats {
@@ -24,13 +25,21 @@ void decode_codes(std::span<const std::byte> from, float* to) noexcept {
 }  // namespace
 
 bool can_decode(TensorType type) {
-  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBf16;
+  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBf16 ||
+         block_decoder(type) != nullptr;
 }
 
 void decode_values(TensorType type, std::span<const std::byte> from, float* to) noexcept {
   if (type == TensorType::kF32) std::memcpy(to, from.data(), from.size());
   if (type == TensorType::kF16) decode_codes<quant::fp16_to_f32>(from, to);
   if (type == TensorType::kBf16) decode_codes<quant::bf16_to_f32>(from, to);
+  const BlockDecoder decode = block_decoder(type);
+  if (decode == nullptr) return;
+  const auto* block = reinterpret_cast<const std::uint8_t*>(from.data());
+  const std::uint8_t* end = block + from.size();
+  for (; block != end; block += info(type).block_bytes, to += info(type).block_values) {
+    decode(block, to);
+  }
 }
 
 }  // namespace leyden::formats
