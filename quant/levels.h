@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "simd/layout.h"
+#include "simd/pack.h"
 
 namespace leyden::quant {
 
@@ -17,5 +18,9 @@ extern const Levels kGaussianLevels;
 
 /// The integers -8 ... 7: the table of GGUF's Q4_0.
 extern const Levels kEvenLevels;
+
+/// The form in which the packing kernel searches a table: its levels as numbers, and the borders
+/// between them as a tree.
+simd::Int4Levels search_form(const Levels& levels);
 
 }  // namespace leyden::quant

@@ -27,22 +27,6 @@ float limit(WeightFormat format) {
   return 0;
 }
 
-/// The search's form of a table (simd/pack.h): borders[step][path], path the bits found before.
-simd::Int4Levels search_form(const Levels& levels) {
-  simd::Int4Levels form = {};
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    form.level[i] = static_cast<float>(levels[i] - simd::kInt4Offset);
-  }
-  for (int step = 0; step < 4; ++step) {
-    const int span = 16 >> step;  // levels that the bits found before leave possible
-    for (int path = 0; path < 1 << step; ++path) {
-      const float* const upper = form.level + path * span + span / 2;
-      form.border[step][path] = (upper[-1] + upper[0]) * 0.5f;
-    }
-  }
-  return form;
-}
-
 }  // namespace
 
 std::string_view describe(PackStatus status) {
