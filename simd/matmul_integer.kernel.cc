@@ -3,76 +3,51 @@
 #include "simd/matmul.h"
 #include "simd/vec_rows.h"
 
-// int8 and int4 weights. A register holds a column quad of kRows output rows; the inner loop meets
-// one group of 32 columns (8 quads, in registers) with all tokens of a panel. Up to one panel is
-// multiplied straight from the packed tile. For more, some tiles are first unpacked to scratch, a
-// piece of K at a time, so that the panels find them, and their own piece, in the nearest caches.
+// int8 and int4 weights. A register holds a column quad of kRows output rows. Each quad is unpacked
+// once into a register and meets there all tokens of a batch, whose activations stream past as
+// broadcast operands; what a token accumulates lies in the first-level cache.
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
 constexpr int kQuads = kGroup / 4;
 constexpr int kRowBytes = kRows * 4;  // of one quad in one register
 
-// Unpacking to scratch: tiles and blocks at once. Together with a panel's piece (16 tokens x 8
-// blocks, 16 KiB) they stay in a second-level cache of 256 KiB.
-constexpr int kTilesAtOnce = 4;
-constexpr int kBlocksAtOnce = 8;
-// One unpacked block: [4 groups][16 rows] f32 scales, [16 rows] f32 biases, then the bytes
-// [32 quads][16 rows][4 columns].
-constexpr std::size_t kUnpackedFloats = std::size_t{kGroupsPerBlock + 1} * kTileRows * 4;
-constexpr std::size_t kUnpackedBytes = kUnpackedFloats + std::size_t{kTileRows} * kBlock;
-static_assert(kTilesAtOnce * kBlocksAtOnce * kUnpackedBytes <= kMatmulScratchBytes);
+// Tokens of a batch at most. Their sums fill 8 KiB of the first-level cache, their activations
+// half a MiB of the second at 7168 columns, to be found there by every tile of the call.
+constexpr int kBatchTokens = 64;
 
-// Packed weights are read once, from memory: this far ahead (bytes), a line at a time.
+// What one batch accumulates for a tile, in the caller's scratch.
+struct Sums {
+  float sum[kBatchTokens][kTileRows];   // over blocks
+  float part[kBatchTokens][kTileRows];  // over the groups of a block
+};
+static_assert(sizeof(Sums) <= kMatmulScratchBytes);
+
+// Weights are read from memory: this far ahead (bytes), a line at a time.
 constexpr int kReadAhead = 2048;
 
-LEYDEN_INLINE F32Rows packed_scale(const std::byte* block, int g, int half) {
-  return load_rows_fp16(block + (g * kTileRows + half * kRows) * 2);
-}
-
-/// What kFloatBias adds to the part of a block (matmul.h), to be taken out before.
-LEYDEN_INLINE F32Rows packed_bias(const std::byte* block, int half) {
-  const F32Rows first = packed_scale(block, 0, half) + packed_scale(block, 1, half);
-  const F32Rows last = packed_scale(block, 2, half) + packed_scale(block, 3, half);
-  return broadcast_rows(-kFloatBias) * (first + last);
-}
-
-// The weights of a tile, block by block, as the inner loop sees them.
-
 struct Int8 {
+  using Quad = OffsetRows;
   static constexpr std::size_t kBytes = kBlockBytesInt8;
-  static constexpr bool kFromMemory = true;
 
-  [[gnu::always_inline]] F32Rows scale(const std::byte* block, int g, int half) const {
-    return packed_scale(block, g, half);
-  }
-  [[gnu::always_inline]] F32Rows bias(const std::byte* block, int half) const {
-    return packed_bias(block, half);
-  }
-  [[gnu::always_inline]] void quads(const std::byte* block, int g, int half, I8Rows* w) const {
+  [[gnu::always_inline]] void quads(const std::byte* block, int g, int half, Quad* w) const {
     const std::byte* line = block + kBlockScaleBytes + g * kQuads * kLine + half * kRowBytes;
     LEYDEN_UNROLL
-    for (int i = 0; i < kQuads; ++i) w[i] = load_rows_bytes(line + i * kLine);
+    for (int i = 0; i < kQuads; ++i) w[i] = prepare_offset128(load_rows_bytes(line + i * kLine));
   }
   LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int8; }
   LEYDEN_INLINE I32Rows start(std::int32_t s) { return start_rows_offset128(s); }
-  LEYDEN_INLINE I32Rows dot(I32Rows acc, I8Rows w, const std::int8_t* q) {
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) {
     return dot_offset128(acc, w, q);
   }
 };
 
 struct Int4 {
+  using Quad = I8Rows;
   static constexpr std::size_t kBytes = kBlockBytesInt4;
-  static constexpr bool kFromMemory = true;
   I8Rows table;
 
-  [[gnu::always_inline]] F32Rows scale(const std::byte* block, int g, int half) const {
-    return packed_scale(block, g, half);
-  }
-  [[gnu::always_inline]] F32Rows bias(const std::byte* block, int half) const {
-    return packed_bias(block, half);
-  }
-  [[gnu::always_inline]] void quads(const std::byte* block, int g, int half, I8Rows* w) const {
+  [[gnu::always_inline]] void quads(const std::byte* block, int g, int half, Quad* w) const {
     const std::byte* line = block + kBlockScaleBytes + g * kQuads / 2 * kLine + half * kRowBytes;
     LEYDEN_UNROLL
     for (int i = 0; i < kQuads; i += 2) {
@@ -83,198 +58,155 @@ struct Int4 {
   }
   LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int4; }
   LEYDEN_INLINE I32Rows start(std::int32_t s) { return broadcast_rows(s); }
-  LEYDEN_INLINE I32Rows dot(I32Rows acc, I8Rows w, const std::int8_t* q) {
-    return dot_u7(acc, w, q);
-  }
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
 };
 
-/// Unpacked blocks of either format.
-template <typename Packed>
-struct Unpacked {
-  static constexpr std::size_t kBytes = kUnpackedBytes;
-  static constexpr bool kFromMemory = false;
+LEYDEN_INLINE F32Rows load_scale(const std::byte* block, int g, int half) {
+  return load_rows_fp16(block + (g * kTileRows + half * kRows) * 2);
+}
 
-  [[gnu::always_inline]] F32Rows scale(const std::byte* block, int g, int half) const {
-    return load_rows(reinterpret_cast<const float*>(block) + g * kTileRows + half * kRows);
-  }
-  [[gnu::always_inline]] F32Rows bias(const std::byte* block, int half) const {
-    return scale(block, kGroupsPerBlock, half);
-  }
-  [[gnu::always_inline]] void quads(const std::byte* block, int g, int half, I8Rows* w) const {
-    const std::byte* line = block + kUnpackedFloats + g * kQuads * kLine + half * kRowBytes;
+/// What kFloatBias will have added to a part, to be taken out before.
+LEYDEN_INLINE F32Rows load_bias(const std::byte* block, int half) {
+  const F32Rows first = load_scale(block, 0, half) + load_scale(block, 1, half);
+  const F32Rows last = load_scale(block, 2, half) + load_scale(block, 3, half);
+  return broadcast_rows(-kFloatBias) * (first + last);
+}
+
+/// kGroupsAtOnce groups of kRows rows in registers.
+template <typename Format>
+struct Groups {
+  typename Format::Quad w[kGroupsAtOnce][kQuads];
+  F32Rows scale[kGroupsAtOnce];
+};
+
+/// Where kTokens tokens of a cell lie.
+struct Cell {
+  const std::int8_t* q;        // [.., 128], from the first group's columns on
+  const std::int32_t* starts;  // [.., 4], from the first group on
+  const float* scale;          // [..]
+  float* part;                 // [.., 16], from the first row on
+  float* sum;                  // [.., 16]
+};
+
+/// Adds the groups to the parts of kTokens neighbouring tokens, and after the last group the parts
+/// to the sums. Two tokens alternate, so that one's dot product can wait for its latency.
+template <typename Format, bool kFirst, bool kLast, int kTokens>
+LEYDEN_INLINE void add_groups(const Groups<Format>& groups, F32Rows bias, const Cell& cell) {
+  F32Rows part[kTokens];
+  LEYDEN_UNROLL
+  for (int t = 0; t < kTokens; ++t) part[t] = kFirst ? bias : load_rows(cell.part + t * kTileRows);
+  LEYDEN_UNROLL
+  for (int g = 0; g < kGroupsAtOnce; ++g) {
+    I32Rows dot[kTokens];
     LEYDEN_UNROLL
-    for (int i = 0; i < kQuads; ++i) w[i] = load_rows_bytes(line + i * kLine);
-  }
-  LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return Packed::starts(p); }
-  LEYDEN_INLINE I32Rows start(std::int32_t s) { return Packed::start(s); }
-  LEYDEN_INLINE I32Rows dot(I32Rows acc, I8Rows w, const std::int8_t* q) {
-    return Packed::dot(acc, w, q);
-  }
-};
-
-template <typename Packed>
-LEYDEN_INLINE void unpack_block(const Packed& packed, const std::byte* block, std::byte* unpacked) {
-  float* scales = reinterpret_cast<float*>(unpacked);
-  for (int half = 0; half < kHalves; ++half) {
-    for (int g = 0; g < kGroupsPerBlock; ++g) {
-      store(scales + g * kTileRows + half * kRows, packed.scale(block, g, half));
-      I8Rows w[kQuads];
-      packed.quads(block, g, half, w);
-      std::byte* line = unpacked + kUnpackedFloats + g * kQuads * kLine + half * kRowBytes;
-      LEYDEN_UNROLL
-      for (int i = 0; i < kQuads; ++i) store_bytes(line + i * kLine, w[i]);
+    for (int t = 0; t < kTokens; ++t) {
+      dot[t] = Format::start(cell.starts[t * kGroupsPerBlock + g]);
     }
-    store(scales + kGroupsPerBlock * kTileRows + half * kRows, packed.bias(block, half));
+    LEYDEN_UNROLL
+    for (int i = 0; i < kQuads; ++i) {
+      LEYDEN_UNROLL
+      for (int t = 0; t < kTokens; ++t) {
+        dot[t] = Format::dot(dot[t], groups.w[g][i], cell.q + t * kBlock + g * kGroup + 4 * i);
+      }
+    }
+    LEYDEN_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      part[t] = fma(bits_as_f32(dot[t]), groups.scale[g], part[t]);
+    }
+  }
+  LEYDEN_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    if constexpr (kLast) {
+      float* sum = cell.sum + t * kTileRows;
+      store(sum, fma(part[t], broadcast_rows(cell.scale[t]), load_rows(sum)));
+    } else {
+      store(cell.part + t * kTileRows, part[t]);
+    }
   }
 }
 
-/// A run of blocks of one tile and where their sums go.
-struct TileRun {
-  const std::byte* block;
-  int first_block, n_blocks;
-  int n_rows;  // 1 to 16
-  float* out;  // of the tile's first row and the panel's first token
-  std::ptrdiff_t out_stride;
-};
+/// Groups kGroup0 .. of one block and half tile times all tokens of the panels.
+template <int kGroup0, typename Format>
+LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block, int b, int half,
+                                   F32Rows bias, const ActivationPanel* panels, int n_panels,
+                                   Sums* sums) {
+  constexpr bool kFirst = kGroup0 == 0;
+  constexpr bool kLast = kGroup0 + kGroupsAtOnce == kGroupsPerBlock;
+  Groups<Format> groups;
+  LEYDEN_UNROLL
+  for (int g = 0; g < kGroupsAtOnce; ++g) {
+    format.quads(block, kGroup0 + g, half, groups.w[g]);
+    groups.scale[g] = load_scale(block, kGroup0 + g, half);
+  }
+  float* part = sums->part[0] + half * kRows;
+  float* sum = sums->sum[0] + half * kRows;
+  for (int p = 0; p < n_panels; ++p) {
+    const int width = panels[p].width;
+    const std::ptrdiff_t first = std::ptrdiff_t{b} * width;
+    Cell cell = {panels[p].q + first * kBlock + kGroup0 * kGroup,
+                 Format::starts(panels[p]) + first * kGroupsPerBlock + kGroup0,
+                 panels[p].scale + first, part, sum};
+    for (int t = width / 2; t > 0; --t) {
+      add_groups<Format, kFirst, kLast, 2>(groups, bias, cell);
+      cell.q += 2 * kBlock;
+      cell.starts += 2 * kGroupsPerBlock;
+      cell.scale += 2;
+      cell.part += 2 * kTileRows;
+      cell.sum += 2 * kTileRows;
+    }
+    if (width % 2 != 0) add_groups<Format, kFirst, kLast, 1>(groups, bias, cell);
+    part += width * kTileRows;
+    sum += width * kTileRows;
+  }
+}
 
-/// out[t] (+)= the run times the panel's kWidth tokens; added to what is there when the run doesn't
-/// start at block 0, as if it had gone on.
-template <typename Weights, int kWidth>
-void multiply(const Weights& weights, const TileRun& run, const ActivationPanel& panel) {
-  F32Rows sum[kHalves][kWidth];
+template <typename Format>
+LEYDEN_INLINE void multiply_block(const Format& format, const std::byte* block, int b,
+                                  const ActivationPanel* panels, int n_panels, Sums* sums) {
   LEYDEN_UNROLL
   for (int half = 0; half < kHalves; ++half) {
-    LEYDEN_UNROLL
-    for (int t = 0; t < kWidth; ++t) {
-      const float* out = run.out + t * run.out_stride + half * kRows;
-      sum[half][t] = run.first_block == 0 ? broadcast_rows(0.0f)
-                                          : load_rows_first(out, run.n_rows - half * kRows);
+    const F32Rows bias = load_bias(block, half);
+    [&]<int... kStep>(std::integer_sequence<int, kStep...>) __attribute__((always_inline)) {
+      (multiply_groups<kStep * kGroupsAtOnce>(format, block, b, half, bias, panels, n_panels, sums),
+       ...);
     }
+    (std::make_integer_sequence<int, kGroupsPerBlock / kGroupsAtOnce>());
   }
-  const std::byte* block = run.block;
-  const std::ptrdiff_t first_cell = std::ptrdiff_t{run.first_block} * kWidth;
-  const std::int8_t* q = panel.q + first_cell * kBlock;
-  const float* a_scale = panel.scale + first_cell;
-  const std::int32_t* starts = Weights::starts(panel) + first_cell * kGroupsPerBlock;
+}
 
-  for (int b = 0; b < run.n_blocks; ++b) {
-    F32Rows part[kHalves][kWidth];
-    LEYDEN_UNROLL
-    for (int half = 0; half < kHalves; ++half) {
-      const F32Rows bias = weights.bias(block, half);
-      LEYDEN_UNROLL
-      for (int t = 0; t < kWidth; ++t) part[half][t] = bias;
-    }
-    if constexpr (Weights::kFromMemory) {
-      for (std::size_t i = 0; i < Weights::kBytes; i += kLine) {
+/// All tiles of the call times a batch of panels with n_tokens tokens.
+template <typename Format>
+LEYDEN_INLINE void multiply_batch(const Format& format, const MatmulArgs& args,
+                                  const ActivationPanel* panels, int n_panels, int n_tokens,
+                                  float* out) {
+  Sums* sums = reinterpret_cast<Sums*>(args.scratch);
+  const std::byte* block = args.tiles;
+  for (int row = 0; row < args.n_rows; row += kTileRows) {
+    for (int t = 0; t < n_tokens; ++t) store(sums->sum[t], zero_f32());
+    for (int b = 0; b < args.n_blocks; ++b, block += Format::kBytes) {
+      for (std::size_t i = 0; i < Format::kBytes; i += kLine) {
         __builtin_prefetch(block + kReadAhead + i);
       }
+      multiply_block(format, block, b, panels, n_panels, sums);
     }
-    for (int g = 0; g < kGroupsPerBlock; ++g) {
-      LEYDEN_UNROLL
-      for (int half = 0; half < kHalves; ++half) {
-        I8Rows w[kQuads];
-        weights.quads(block, g, half, w);
-        const F32Rows scale = weights.scale(block, g, half);
-        LEYDEN_UNROLL
-        for (int t = 0; t < kWidth; ++t) {
-          I32Rows dot = Weights::start(starts[t * kGroupsPerBlock + g]);
-          LEYDEN_UNROLL
-          for (int i = 0; i < kQuads; ++i) {
-            dot = Weights::dot(dot, w[i], q + t * kBlock + g * kGroup + 4 * i);
-          }
-          part[half][t] = fma(bits_as_f32(dot), scale, part[half][t]);
-        }
-      }
-    }
-    LEYDEN_UNROLL
-    for (int half = 0; half < kHalves; ++half) {
-      LEYDEN_UNROLL
-      for (int t = 0; t < kWidth; ++t) {
-        sum[half][t] = fma(part[half][t], broadcast_rows(a_scale[t]), sum[half][t]);
-      }
-    }
-    block += Weights::kBytes;
-    q += kWidth * kBlock;
-    a_scale += kWidth;
-    starts += kWidth * kGroupsPerBlock;
-  }
-  LEYDEN_UNROLL
-  for (int half = 0; half < kHalves; ++half) {
-    LEYDEN_UNROLL
-    for (int t = 0; t < kWidth; ++t) {
-      float* out = run.out + t * run.out_stride + half * kRows;
-      store_first(out, sum[half][t], run.n_rows - half * kRows);
+    for (int t = 0; t < n_tokens; ++t) {
+      store_first(out + t * args.out_stride + row, load(sums->sum[t]), args.n_rows - row);
     }
   }
 }
 
-template <typename Weights>
-using Multiply = void (*)(const Weights&, const TileRun&, const ActivationPanel&);
-
-template <typename Weights, int... kWidthLess1>
-constexpr Multiply<Weights> multiply_of_width(int width,
-                                              std::integer_sequence<int, kWidthLess1...>) {
-  constexpr Multiply<Weights> kByWidth[] = {multiply<Weights, kWidthLess1 + 1>...};
-  return kByWidth[width - 1];
-}
-
-template <typename Weights>
-LEYDEN_INLINE void multiply(const Weights& weights, const TileRun& run,
-                            const ActivationPanel& panel) {
-  multiply_of_width<Weights>(panel.width, std::make_integer_sequence<int, kPanelTokens>())(
-      weights, run, panel);
-}
-
-LEYDEN_INLINE int smaller(int a, int b) { return a < b ? a : b; }
-
-template <typename Packed>
-LEYDEN_INLINE void matmul_from_packed(const Packed& packed, const MatmulArgs& args) {
-  const std::byte* tile = args.tiles;
-  for (int row = 0; row < args.n_rows; row += kTileRows) {
-    multiply(packed,
-             {tile, 0, args.n_blocks, smaller(kTileRows, args.n_rows - row), args.out + row,
-              args.out_stride},
-             args.panels[0]);
-    tile += Packed::kBytes * args.n_blocks;
-  }
-}
-
-template <typename Packed>
-LEYDEN_INLINE void matmul_from_scratch(const Packed& packed, const MatmulArgs& args) {
-  constexpr int kRowsAtOnce = kTilesAtOnce * kTileRows;
-  const std::size_t tile_bytes = Packed::kBytes * args.n_blocks;
-  const std::byte* tiles = args.tiles;
-  for (int row = 0; row < args.n_rows; row += kRowsAtOnce, tiles += kTilesAtOnce * tile_bytes) {
-    const int row_end = smaller(row + kRowsAtOnce, args.n_rows);
-    for (int b = 0; b < args.n_blocks; b += kBlocksAtOnce) {
-      const int n_blocks = smaller(kBlocksAtOnce, args.n_blocks - b);
-      const std::byte* tile = tiles + b * Packed::kBytes;
-      std::byte* scratch = args.scratch;
-      for (int r = row; r < row_end; r += kTileRows, tile += tile_bytes) {
-        for (int i = 0; i < n_blocks; ++i, scratch += kUnpackedBytes) {
-          unpack_block(packed, tile + i * Packed::kBytes, scratch);
-        }
-      }
-      float* out = args.out;
-      for (int p = 0; p < args.n_panels; ++p) {
-        scratch = args.scratch;
-        for (int r = row; r < row_end; r += kTileRows, scratch += n_blocks * kUnpackedBytes) {
-          multiply(
-              Unpacked<Packed>{},
-              {scratch, b, n_blocks, smaller(kTileRows, row_end - r), out + r, args.out_stride},
-              args.panels[p]);
-        }
-        out += args.panels[p].width * args.out_stride;
-      }
+template <typename Format>
+LEYDEN_INLINE void matmul(const Format& format, const MatmulArgs& args) {
+  float* out = args.out;
+  for (int p = 0; p < args.n_panels;) {
+    const ActivationPanel* first = args.panels + p;
+    int n_tokens = 0;
+    while (p < args.n_panels && n_tokens + args.panels[p].width <= kBatchTokens) {
+      n_tokens += args.panels[p++].width;
     }
+    multiply_batch(format, args, first, static_cast<int>(args.panels + p - first), n_tokens, out);
+    out += n_tokens * args.out_stride;
   }
-}
-
-template <typename Packed>
-LEYDEN_INLINE void matmul(const Packed& packed, const MatmulArgs& args) {
-  if (args.n_panels == 1) return matmul_from_packed(packed, args);
-  matmul_from_scratch(packed, args);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct I8Rows {
 };
 constexpr int kRows = 8;
 constexpr int kHalves = kTileRows / kRows;
-constexpr int kRegisters = 16;
+constexpr int kGroupsAtOnce = 1;
 
 LEYDEN_INLINE F32Rows load_rows(const float* p) { return {_mm256_loadu_ps(p)}; }
 LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) {
@@ -56,9 +56,17 @@ LEYDEN_INLINE __m256i broadcast_quad_256(const std::int8_t* q) {
 LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
   return {dot_u7(acc.v, w.v, broadcast_quad_256(q))};
 }
+
+struct OffsetRows {
+  __m256i magnitude, signed_w;
+};
+LEYDEN_INLINE OffsetRows prepare_offset128(I8Rows w) {
+  const __m256i signed_w = _mm256_xor_si256(w.v, _mm256_set1_epi8(static_cast<char>(0x80)));
+  return {_mm256_abs_epi8(signed_w), signed_w};
+}
 LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t) { return broadcast_rows(kFloatBiasBits); }
-LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, I8Rows w, const std::int8_t* q) {
-  return {dot_offset128(acc.v, w.v, broadcast_quad_256(q))};
+LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, OffsetRows w, const std::int8_t* q) {
+  return {dot_u7(acc.v, w.magnitude, _mm256_sign_epi8(broadcast_quad_256(q), w.signed_w))};
 }
 
 }  // namespace

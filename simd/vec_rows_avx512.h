@@ -11,7 +11,8 @@ using I32Rows = I32x16;
 using I8Rows = I8x64;
 constexpr int kRows = 16;
 constexpr int kHalves = kTileRows / kRows;
-constexpr int kRegisters = 32;
+/// Groups whose quads the integer products keep in registers.
+constexpr int kGroupsAtOnce = 2;
 
 LEYDEN_INLINE F32Rows load_rows(const float* p) { return load(p); }
 LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) { return load_first(p, n); }
@@ -36,22 +37,33 @@ LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
   return dot_u7(acc, w, broadcast_quad(q));
 #endif
 }
-/// Where an accumulator of dot_offset128 starts when `start` takes the weights' offset out.
-LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t start) {
+/// int8 weights w + 128 as dot_offset128 wants them, and where its accumulator starts when `start`
+/// takes the weights' offset out.
 #if defined(LEYDEN_ISA_avx512vnni)
-  return broadcast_rows(start);
-#else
-  (void)start;  // the products are signed already
-  return broadcast_rows(kFloatBiasBits);
-#endif
-}
-LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, I8Rows w, const std::int8_t* q) {
-#if defined(LEYDEN_ISA_avx512vnni)
+using OffsetRows = I8Rows;
+LEYDEN_INLINE OffsetRows prepare_offset128(I8Rows w) { return w; }
+LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t start) { return broadcast_rows(start); }
+LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, OffsetRows w, const std::int8_t* q) {
   return dot_u7(acc, w, q);
-#else
-  return dot_offset128(acc, w, broadcast_quad(q));
-#endif
 }
+#else
+struct OffsetRows {
+  I8Rows magnitude;
+  __mmask64 negative;
+};
+LEYDEN_INLINE OffsetRows prepare_offset128(I8Rows w) {
+  const __m512i signed_w = _mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)));
+  return {{_mm512_abs_epi8(signed_w)}, _mm512_movepi8_mask(signed_w)};
+}
+LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t) {  // the products are signed already
+  return broadcast_rows(kFloatBiasBits);
+}
+LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, OffsetRows w, const std::int8_t* q) {
+  const __m512i a = broadcast_quad(q).v;
+  return dot_u7(acc, w.magnitude,
+                I8Rows{_mm512_mask_sub_epi8(a, w.negative, _mm512_setzero_si512(), a)});
+}
+#endif
 
 }  // namespace
 }  // namespace leyden::simd::LEYDEN_ISA
