@@ -62,10 +62,10 @@ struct Int8 {
   static constexpr int kScaleLines = 1;
   LEYDEN_INLINE Keys load_keys(const std::byte* line) { return load_bytes(line); }
   LEYDEN_INLINE Sum start(const IndexQuery& query, int head) {
-    return start_offset128(query.q_start[head]);
+    return broadcast_i32(query.q_start[head]);
   }
   LEYDEN_INLINE Sum dot(Sum sum, Keys keys, const IndexQuery& query, std::ptrdiff_t at) {
-    return dot_offset128(sum, keys, broadcast_quad(query.q + at));
+    return dot_s7(sum, keys, broadcast_quad(query.q + at));
   }
   LEYDEN_INLINE F32x16 to_float(Sum sum) { return to_f32(sum); }
 };
@@ -120,13 +120,33 @@ LEYDEN_INLINE void add_heads(const std::byte* tiles, const IndexQuery& query, in
   }
 }
 
+/// Asks for the lines behind the tiles at work, a few per step: a core waits for memory a quarter
+/// of the time when the hardware alone looks ahead.
+struct LookAhead {
+  const std::byte* next;
+  const std::byte* end;
+  std::ptrdiff_t step;
+  LEYDEN_INLINE LookAhead over(const std::byte* begin, std::ptrdiff_t n_bytes, int n_steps) {
+    const std::ptrdiff_t lines = n_bytes / kLine;
+    return {begin, begin + n_bytes, (lines + n_steps - 1) / n_steps * kLine};
+  }
+  [[gnu::always_inline]] void advance() {
+    const std::byte* stop = end - next < step ? end : next + step;
+    for (; next < stop; next += kLine) _mm_prefetch(next, _MM_HINT_T0);
+  }
+};
+
 /// score[t] of T whole tiles.
 template <typename Format, int T>
 LEYDEN_INLINE void score_tiles(const std::byte* tiles, const IndexQuery& query, F32x16* score) {
   LEYDEN_UNROLL
   for (int t = 0; t < T; ++t) score[t] = zero_f32();
+  const std::ptrdiff_t n_bytes = T * tile_bytes<Format>(query.dim);
+  LookAhead ahead =
+      LookAhead::over(tiles + n_bytes, n_bytes, (query.n_heads + kHeads - 1) / kHeads);
   int h = 0;
   for (; h + kHeads <= query.n_heads; h += kHeads) {
+    ahead.advance();
     add_heads<Format, kHeads, T>(tiles, query, h, score);
   }
   for (; h < query.n_heads; ++h) add_heads<Format, 1, T>(tiles, query, h, score);

@@ -58,7 +58,7 @@ void kv_store_int8(const float* latent, const float* rope, int kv_lora_rank, int
   for (int begin = 0; begin < kv_lora_rank; begin += kKvGroup) {
     const int left = kv_lora_rank - begin;
     const float scale =
-        quantize_group(latent + begin, left < kKvGroup ? left : kKvGroup, codes + begin);
+        quantize_group(latent + begin, left < kKvGroup ? left : kKvGroup, 127.0f, codes + begin);
     __builtin_memcpy(row + scales_at(kv_lora_rank) + begin / kKvGroup * 4, &scale, 4);
   }
   narrow(rope, rope_dim, row + rope_at(kv_lora_rank));

@@ -57,7 +57,7 @@ void kv_store_int8(const float* latent, const float* rope, int kv_lora_rank, int
   std::memset(row, 0, static_cast<std::size_t>(scales_at(kv_lora_rank)));
   for (int begin = 0; begin < kv_lora_rank; begin += kKvGroup) {
     const float scale = quantize_group(latent + begin, std::min(kKvGroup, kv_lora_rank - begin),
-                                       reinterpret_cast<std::int8_t*>(row) + begin);
+                                       127.0f, reinterpret_cast<std::int8_t*>(row) + begin);
     std::memcpy(row + scales_at(kv_lora_rank) + begin / kKvGroup * 4, &scale, 4);
   }
   store_bf16(rope, rope_dim, row + rope_at(kv_lora_rank));

@@ -194,6 +194,9 @@ LEYDEN_INLINE I32x16 dot_u7(I32x16 acc, I8x64 w, I8x64 a) {
 #endif
 }
 
+/// The same for any unsigned w and a in [-63, 63].
+LEYDEN_INLINE I32x16 dot_s7(I32x16 acc, I8x64 w, I8x64 a) { return dot_u7(acc, w, a); }
+
 /// Where an accumulator of dot_offset128 starts: `minus_128_sum` is -128 times the sum of a.
 LEYDEN_INLINE I32x16 start_offset128(std::int32_t minus_128_sum) {
 #if defined(LEYDEN_ISA_avx512vnni)

@@ -1,0 +1,263 @@
+#include "simd/attend.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "simd/kv_row.h"
+#include "simd/layout.h"
+#include "tests/simd/row_cases.h"
+
+namespace leyden::simd {
+namespace {
+
+std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+/// 64-byte aligned bytes.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t n) : memory_(n + kLine) {}
+  std::byte* data() {
+    auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+    return memory_.data() + (kLine - address % kLine) % kLine;
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+struct Result {
+  std::vector<std::uint32_t> max, sum, out;
+  bool operator==(const Result&) const = default;
+};
+
+/// max, sum and out of n queries, with canaries behind each and between the rows of out.
+class Outputs {
+ public:
+  Outputs(int n, int width)
+      : width_(width),
+        n_(n),
+        max_(std::vector<float>(at(n))),
+        sum_(std::vector<float>(at(n))),
+        out_(std::vector<float>(at(n * (width + 3)), kUntouched)) {}
+  AttendPartial partial() { return {max_.data(), sum_.data(), out_.data(), width_ + 3}; }
+  Result result() const {
+    std::vector<float> kept;
+    const std::vector<float> all = out_.values();
+    for (int i = 0; i < n_; ++i) {
+      const auto row = all.begin() + i * (width_ + 3);
+      kept.insert(kept.end(), row, row + width_);
+      EXPECT_EQ(std::count(row + width_, row + width_ + 3, kUntouched), 3);
+    }
+    return {bits_of(max_.values()), bits_of(sum_.values()), bits_of(kept)};
+  }
+
+ private:
+  static constexpr float kUntouched = -99.0f;
+  int width_, n_;
+  GuardedRow max_, sum_, out_;
+};
+
+struct DenseProblem {
+  int n_queries, n_keys, key_dim, value_dim;
+  std::vector<std::int32_t> n_visible;  // empty: all
+  Result run(Isa isa, int first = 0, int n = -1) const {
+    if (n < 0) n = n_queries;
+    const int query_stride = key_dim + 1, key_stride = key_dim + 2, value_stride = value_dim + 5;
+    const std::vector<float> query = random_row(n_queries * query_stride, 1);
+    const std::vector<float> key = random_row(n_keys * key_stride, 2);
+    const std::vector<float> value = random_row(n_keys * value_stride, 3);
+    Outputs outputs(n, value_dim);
+    Scratch scratch(attend_scratch_bytes(n, key_dim, value_dim));
+    AttendArgs args;
+    args.n_queries = n;
+    args.n_keys = n_keys;
+    args.key_dim = key_dim;
+    args.value_dim = value_dim;
+    args.query = query.data() + first * query_stride;
+    args.query_stride = query_stride;
+    args.key = key.data();
+    args.key_stride = key_stride;
+    args.value = value.data();
+    args.value_stride = value_stride;
+    args.n_visible = n_visible.empty() ? nullptr : n_visible.data() + first;
+    args.partial = outputs.partial();
+    args.scratch = scratch.data();
+    kernels(isa).attend(args);
+    return outputs.result();
+  }
+};
+
+using AttendTest = EveryIsa;
+
+TEST_P(AttendTest, GivesTheReferenceBitsAtAwkwardSizes) {
+  for (const int n_queries : {0, 1, 5, 8, 13, 65}) {
+    for (const int n_keys : {0, 1, 15, 33, 256}) {
+      const DenseProblem problem{n_queries, n_keys, 19, 33, {}};
+      EXPECT_EQ(problem.run(GetParam()), problem.run(Isa::kScalar))
+          << n_queries << " queries, " << n_keys << " keys";
+    }
+  }
+  for (const int width : {1, 2, 16, 31, 32, 64, 192}) {
+    const DenseProblem problem{7, 40, width, width, {}};
+    EXPECT_EQ(problem.run(GetParam()), problem.run(Isa::kScalar)) << "widths " << width;
+  }
+}
+
+TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
+  DenseProblem problem{70, 200, 24, 16, {}};
+  for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 37 % 201);
+  const Result result = problem.run(GetParam());
+  EXPECT_EQ(result, problem.run(Isa::kScalar));
+  // query 0 sees nothing
+  EXPECT_EQ(std::bit_cast<float>(result.max[0]), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(result.sum[0], 0u);
+  EXPECT_EQ(std::vector<std::uint32_t>(result.out.begin(), result.out.begin() + 16),
+            std::vector<std::uint32_t>(16, 0u));
+}
+
+TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
+  DenseProblem problem{20, 100, 24, 16, {}};
+  for (int i = 0; i < 20; ++i) problem.n_visible.push_back(81 + i);
+  const Result together = problem.run(GetParam());
+  for (int i = 0; i < 20; ++i) {
+    const Result alone = problem.run(GetParam(), i, 1);
+    EXPECT_EQ(alone.max[0], together.max[at(i)]);
+    EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
+    EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 16)) << i;
+  }
+}
+
+TEST_P(AttendTest, MergesChunksToTheSoftmaxOverAll) {
+  // 3 keys of score 0, ln 2 and ln 3 with values 1, 10, 100, one chunk each
+  const float score[3] = {0.0f, std::log(2.0f), std::log(3.0f)};
+  float max = -std::numeric_limits<float>::infinity(), sum = 0;
+  std::vector<float> out(17, 0.0f);
+  for (int c = 0; c < 3; ++c) {
+    const std::vector<float> value(17, std::pow(10.0f, static_cast<float>(c)));
+    level().attend_merge(&max, &sum, out.data(), score[c], 1.0f, value.data(), 17);
+  }
+  for (const float v : out) EXPECT_NEAR(v / sum, (1 + 20 + 300) / 6.0f, 1e-4f);
+  // a chunk without visible keys changes nothing
+  const auto before = bits_of(out);
+  const std::vector<float> nothing(17, 0.0f);
+  level().attend_merge(&max, &sum, out.data(), -std::numeric_limits<float>::infinity(), 0.0f,
+                       nothing.data(), 17);
+  EXPECT_EQ(bits_of(out), before);
+}
+
+TEST_P(AttendTest, MergesWithTheReferenceBits) {
+  for (const int n : kAwkwardSizes) {
+    const auto merged = [&](const Kernels& k) {
+      GuardedRow out(random_row(n, 1));
+      const std::vector<float> other = random_row(n, 2);
+      float max = 1.25f, sum = 3.5f;
+      k.attend_merge(&max, &sum, out.data(), 2.0f, 7.0f, other.data(), n);
+      std::vector<float> all = out.values();
+      all.insert(all.end(), {max, sum});
+      return bits_of(all);
+    };
+    EXPECT_EQ(merged(level()), merged(reference())) << n;
+  }
+}
+
+LEYDEN_FOR_EVERY_ISA(AttendTest);
+
+std::string format_name(KvFormat format) {
+  static constexpr const char* kNames[] = {"f32", "bf16", "int8"};
+  return kNames[static_cast<int>(format)];
+}
+
+struct LatentProblem {
+  KvFormat format;
+  int n_queries, n_keys, kv_lora_rank, rope_dim;
+  std::vector<std::int32_t> n_visible;  // empty: all
+  Result run(Isa isa, int first = 0, int n = -1) const {
+    if (n < 0) n = n_queries;
+    const int key_dim = kv_lora_rank + rope_dim, stride = key_dim + 3;
+    std::vector<float> query = random_row(n_queries * stride, 1);
+    for (float& v : query) v *= 0.1f;
+    const std::vector<float> latents = random_row(n_keys * key_dim, 2);
+    const std::size_t row_bytes = kv_row_bytes(format, kv_lora_rank, rope_dim);
+    Scratch cache(at(n_keys) * row_bytes);
+    std::vector<const std::byte*> rows(at(n_keys));
+    const Kernels& scalar = kernels(Isa::kScalar);
+    KvStoreFn* store = format == KvFormat::kF32    ? scalar.kv_store_f32
+                       : format == KvFormat::kBf16 ? scalar.kv_store_bf16
+                                                   : scalar.kv_store_int8;
+    for (int k = 0; k < n_keys; ++k) {  // in some other order in memory
+      std::byte* row = cache.data() + at((k * 7 + 3) % n_keys) * row_bytes;
+      const float* x = latents.data() + k * key_dim;
+      store(x, x + kv_lora_rank, kv_lora_rank, rope_dim, row);
+      rows[at(k)] = row;
+    }
+    Outputs outputs(n, kv_lora_rank);
+    Scratch scratch(latent_attend_scratch_bytes(n, kv_lora_rank, rope_dim));
+    LatentAttendArgs args;
+    args.n_queries = n;
+    args.n_keys = n_keys;
+    args.kv_lora_rank = kv_lora_rank;
+    args.rope_dim = rope_dim;
+    args.query = query.data() + first * stride;
+    args.query_stride = stride;
+    args.rows = rows.data();
+    args.n_visible = n_visible.empty() ? nullptr : n_visible.data() + first;
+    args.partial = outputs.partial();
+    args.scratch = scratch.data();
+    const Kernels& k = kernels(isa);
+    (format == KvFormat::kF32    ? k.latent_attend_f32
+     : format == KvFormat::kBf16 ? k.latent_attend_bf16
+                                 : k.latent_attend_int8)(args);
+    return outputs.result();
+  }
+};
+
+class LatentAttendTest : public testing::TestWithParam<std::tuple<Isa, KvFormat>> {
+ protected:
+  void SetUp() override {
+    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
+  }
+  Isa isa() const { return std::get<0>(GetParam()); }
+  KvFormat format() const { return std::get<1>(GetParam()); }
+};
+
+TEST_P(LatentAttendTest, GivesTheReferenceBits) {
+  for (const int n_keys : {1, 2, 31, 130, 255}) {
+    const LatentProblem problem{format(), 11, n_keys, 48, 16, {}};
+    EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << n_keys << " keys";
+  }
+  for (const auto& [lora, rope] : {std::pair{512, 64}, {1, 2}, {17, 4}, {130, 6}, {256, 32}}) {
+    const LatentProblem problem{format(), 9, 37, lora, rope, {}};
+    EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << lora << " + " << rope;
+  }
+}
+
+TEST_P(LatentAttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
+  LatentProblem problem{format(), 70, 100, 40, 8, {}};
+  for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 53 % 101);
+  const Result together = problem.run(isa());
+  EXPECT_EQ(together, problem.run(Isa::kScalar));
+  for (const int i : {0, 1, 7, 64, 69}) {
+    const Result alone = problem.run(isa(), i, 1);
+    EXPECT_EQ(alone.max[0], together.max[at(i)]);
+    EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
+    EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 40)) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryLevel, LatentAttendTest,
+    testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
+                     testing::Values(KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt8)),
+    [](const auto& test) {
+      return std::string(name(std::get<0>(test.param))) + "_" +
+             format_name(std::get<1>(test.param));
+    });
+
+}  // namespace
+}  // namespace leyden::simd
