@@ -1,0 +1,58 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "formats/json.h"
+#include "formats/json_field.h"
+#include "src/text/chat_format.h"
+#include "src/text/message.h"
+#include "tools/commands.h"
+#include "tools/json_lines.h"
+
+namespace leyden::tools {
+namespace {
+
+using formats::Json;
+using formats::JsonField;
+
+struct CommandOptions {
+  std::string format, json_lines = "-";
+};
+
+// A line may name its own format; otherwise --format decides.
+text::ChatFormat format_of(const JsonField& line, const CommandOptions& options) {
+  if (!options.format.empty()) return text::parse_chat_format(options.format);
+  return text::parse_chat_format(line.string("format"));
+}
+
+Json render_line(const JsonField& line, const CommandOptions& options) {
+  std::vector<text::Message> messages = text::messages_from_json(line.at("messages"));
+  if (const auto tools = line.find("tools")) text::attach_tools(*tools, messages);
+  const text::RenderOptions render_options = {
+      .thinking = line.boolean_or("thinking", false),
+      .add_begin = line.boolean_or("add_bos", true),
+      .add_generation_prompt = line.boolean_or("add_generation_prompt", true),
+      .drop_thinking = line.boolean_or("drop_thinking", true)};
+  return {{"prompt", joined(render(format_of(line, options), messages, render_options))}};
+}
+
+}  // namespace
+
+void add_render(CLI::App& app, int&) {
+  const auto options = std::make_shared<CommandOptions>();
+  CLI::App* command = app.add_subcommand("render", "Turn conversations into prompts");
+  command->add_option("--format", options->format, "v3, v3.1 or v3.2 (default: each line's own)")
+      ->check(CLI::IsMember({"v3", "v3.1", "v3.2"}));
+  command->add_option("--jsonl", options->json_lines, "File of conversations, one per line")
+      ->capture_default_str();
+  command->footer(
+      "A line has \"messages\" and, if wanted, \"tools\", \"thinking\", \"drop_thinking\" (v3.2),\n"
+      "\"add_generation_prompt\" (v3, v3.1), \"add_bos\" and \"format\". It is answered by\n"
+      "{\"prompt\": ...}, or {\"error\": ...} if the format has no form for it.");
+  command->callback([options] {
+    answer_json_lines(options->json_lines,
+                      [&](const JsonField& line) { return render_line(line, *options); });
+  });
+}
+
+}  // namespace leyden::tools
