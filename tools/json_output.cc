@@ -28,6 +28,8 @@ void write_json(const std::string& file, const nlohmann::json& document) {
   }
 }
 
+std::FILE* human_output(const std::string& json_file) { return json_file == "-" ? stderr : stdout; }
+
 nlohmann::json finite_numbers(std::span<const float> values) {
   nlohmann::json list = nlohmann::json::array();
   for (const float value : values) {

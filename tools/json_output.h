@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -9,6 +10,9 @@ namespace leyden::tools {
 /// Writes a document to a file (aside, then renamed), or to standard output for "-".
 /// Errors: std::runtime_error naming the file.
 void write_json(const std::string& file, const nlohmann::json& document);
+
+/// Where text for people goes: standard output, unless that is where the JSON goes.
+std::FILE* human_output(const std::string& json_file);
 
 /// A list of numbers; what is not finite becomes null.
 nlohmann::json finite_numbers(std::span<const float> values);

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "formats/container_reader.h"
 #include "tools/demo_model.h"
 #include "tools/terminal.h"
 
@@ -97,6 +98,13 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   return Engine::load(path, options.engine, [&progress](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);
   });
+}
+
+std::shared_ptr<const Engine> load_reference(ModelOptions options) {
+  const bool original = !formats::is_container(options.model);
+  options.engine.weights = original ? "f32" : "";
+  if (original) options.engine.kv_cache = KvCacheFormat::kF32;
+  return load_engine(options);
 }
 
 }  // namespace leyden::tools

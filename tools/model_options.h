@@ -20,4 +20,8 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
 /// Loads the model, with a progress line on standard error if that is a terminal.
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
 
+/// The same for a model to compare with: an original checkpoint runs in floats throughout, a
+/// container as it is.
+std::shared_ptr<const Engine> load_reference(ModelOptions options);
+
 }  // namespace leyden::tools

@@ -1,0 +1,179 @@
+#include "src/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <stdexcept>
+
+#include "formats/model_config.h"
+#include "src/session.h"
+
+namespace leyden {
+namespace {
+
+/// Tokens whose logits are held at a time.
+constexpr std::size_t kRows = 128;
+
+using Row = std::span<const float>;
+
+std::int32_t best_of(Row logits) {
+  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+}
+
+/// log of the sum of exp(logits).
+double log_sum_exp(Row logits) {
+  const double max = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(x - max);
+  return max + std::log(sum);
+}
+
+double kl(Row p_logits, Row q_logits) {
+  const double p_norm = log_sum_exp(p_logits), q_norm = log_sum_exp(q_logits);
+  double total = 0;
+  for (std::size_t i = 0; i < p_logits.size(); ++i) {
+    const double log_p = p_logits[i] - p_norm;
+    total += std::exp(log_p) * (log_p - (q_logits[i] - q_norm));
+  }
+  return total;
+}
+
+std::uint64_t total_tokens(const Documents& documents) {
+  std::uint64_t total = 0;
+  for (const auto& document : documents) total += document.size();
+  return total;
+}
+
+void require_room(SessionStatus status, const Session& session, std::size_t n_tokens) {
+  if (status == SessionStatus::kContextFull) {
+    throw std::runtime_error("a document of " + std::to_string(n_tokens) +
+                             " tokens doesn't fit a context of " +
+                             std::to_string(session.capacity()));
+  }
+}
+
+/// A session that gives the logits of a document piece by piece.
+class DocumentReader {
+ public:
+  explicit DocumentReader(const std::shared_ptr<const Engine>& engine)
+      : session_(engine), vocab_(static_cast<std::size_t>(engine->config().vocab_size)) {}
+
+  void begin() { session_.truncate(0); }
+  /// The logits after each of the next tokens, at most kRows.
+  std::vector<Row> read(std::span<const std::int32_t> tokens, std::size_t document_size) {
+    logits_.resize(tokens.size() * vocab_);
+    require_room(session_.prefill_traced(tokens, logits_, nullptr), session_, document_size);
+    std::vector<Row> rows;
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      rows.push_back(Row(logits_).subspan(t * vocab_, vocab_));
+    }
+    return rows;
+  }
+
+ private:
+  Session session_;
+  std::size_t vocab_;
+  std::vector<float> logits_;
+};
+
+}  // namespace
+
+Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
+                      const EvaluationProgress& progress) {
+  DocumentReader reader(engine);
+  const std::uint64_t total = total_tokens(documents);
+  std::uint64_t done = 0;
+  Perplexity result;
+  double loss = 0;
+  for (const auto& document : documents) {
+    reader.begin();
+    for (std::size_t first = 0; first + 1 < document.size(); first += kRows) {
+      const std::size_t n = std::min(kRows, document.size() - 1 - first);
+      const auto rows = reader.read(std::span(document).subspan(first, n), document.size());
+      for (std::size_t t = 0; t < n; ++t) {
+        const auto next = static_cast<std::size_t>(document[first + t + 1]);
+        if (next >= rows[t].size()) throw std::runtime_error("a token is outside the vocabulary");
+        loss += log_sum_exp(rows[t]) - rows[t][next];
+        ++result.n_tokens;
+      }
+    }
+    done += document.size();
+    if (progress) progress(done, total);
+  }
+  result.value = std::exp(loss / static_cast<double>(std::max<std::uint64_t>(1, result.n_tokens)));
+  return result;
+}
+
+Divergence divergence(const std::shared_ptr<const Engine>& engine,
+                      const std::shared_ptr<const Engine>& reference, const Documents& documents,
+                      const EvaluationProgress& progress) {
+  if (engine->config().vocab_size != reference->config().vocab_size) {
+    throw std::runtime_error(
+        "the models' vocabularies differ: " + std::to_string(engine->config().vocab_size) +
+        " and " + std::to_string(reference->config().vocab_size) + " tokens");
+  }
+  DocumentReader mine(engine), theirs(reference);
+  const std::uint64_t total = total_tokens(documents);
+  std::uint64_t done = 0, agreed = 0;
+  std::vector<double> all;
+  double sum = 0;
+  for (const auto& document : documents) {
+    mine.begin();
+    theirs.begin();
+    for (std::size_t first = 0; first < document.size(); first += kRows) {
+      const std::size_t n = std::min(kRows, document.size() - first);
+      const auto tokens = std::span(document).subspan(first, n);
+      const auto p = theirs.read(tokens, document.size());
+      const auto q = mine.read(tokens, document.size());
+      for (std::size_t t = 0; t < n; ++t) {
+        sum += all.emplace_back(kl(p[t], q[t]));
+        agreed += best_of(p[t]) == best_of(q[t]) ? 1 : 0;
+      }
+    }
+    done += document.size();
+    if (progress) progress(done, total);
+  }
+  Divergence result;
+  result.n_positions = all.size();
+  if (all.empty()) return result;
+  const auto n = static_cast<double>(all.size());
+  const auto p99 = all.begin() + static_cast<std::ptrdiff_t>(std::floor(0.99 * (n - 1)));
+  std::nth_element(all.begin(), p99, all.end());
+  result.kl_mean = sum / n;
+  result.kl_p99 = *p99;
+  result.top1_agreement = static_cast<double>(agreed) / n;
+  return result;
+}
+
+std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
+                                    const std::vector<Question>& questions,
+                                    const EvaluationProgress& progress) {
+  Session session(engine);
+  const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
+  std::uint64_t total = 0, done = 0;
+  for (const Question& q : questions) total += q.prompt.size();
+  std::map<std::string, Score> scores;
+  for (const Question& q : questions) {
+    Score& score = scores[q.kind];
+    ++score.asked;
+    done += q.prompt.size();
+    session.truncate(0);
+    if (session.prefill(q.prompt) == SessionStatus::kOk && !q.expected.empty()) {
+      // Greedy decoding gives the expected answer exactly if, fed with it, the model would choose
+      // each of its tokens next; so all of it can be checked at once.
+      bool right = best_of(session.logits()) == q.expected.front();
+      const auto fed = std::span(q.expected).first(q.expected.size() - 1);
+      std::vector<float> logits(fed.size() * vocab);
+      right = right &&
+              (fed.empty() || session.prefill_traced(fed, logits, nullptr) == SessionStatus::kOk);
+      for (std::size_t t = 0; right && t < fed.size(); ++t) {
+        right = best_of(Row(logits).subspan(t * vocab, vocab)) == q.expected[t + 1];
+      }
+      score.right += right ? 1 : 0;
+    }
+    if (progress) progress(done, total);
+  }
+  return scores;
+}
+
+}  // namespace leyden

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/engine.h"
+
+namespace leyden {
+
+/// Texts as token ids; each begins with the model's begin token and stands alone.
+using Documents = std::vector<std::vector<std::int32_t>>;
+
+/// Tokens done and in all.
+using EvaluationProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+struct Perplexity {
+  double value = 0;            // exp of the mean negative log likelihood
+  std::uint64_t n_tokens = 0;  // scored: every token of a document but its first
+};
+Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
+                      const EvaluationProgress& progress = {});
+
+/// How far a model is from a reference on the same documents: KL(reference || model) over the
+/// vocabulary, position by position, and how often both would pick the same token.
+struct Divergence {
+  double kl_mean = 0, kl_p99 = 0, top1_agreement = 0;
+  std::uint64_t n_positions = 0;
+};
+/// Errors: std::runtime_error if the vocabularies differ.
+Divergence divergence(const std::shared_ptr<const Engine>& engine,
+                      const std::shared_ptr<const Engine>& reference, const Documents& documents,
+                      const EvaluationProgress& progress = {});
+
+/// A prompt and the only answer that counts as right, end token included.
+struct Question {
+  std::string id, kind;
+  std::vector<std::int32_t> prompt, expected;
+};
+struct Score {
+  int right = 0, asked = 0;
+};
+/// Right answers of greedy decoding, by kind. Questions longer than the context count as wrong.
+std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
+                                    const std::vector<Question>& questions,
+                                    const EvaluationProgress& progress = {});
+
+}  // namespace leyden

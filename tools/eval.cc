@@ -1,0 +1,165 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "formats/json.h"
+#include "formats/json_field.h"
+#include "formats/load_error.h"
+#include "src/evaluate.h"
+#include "tools/commands.h"
+#include "tools/json_output.h"
+#include "tools/model_options.h"
+#include "tools/terminal.h"
+
+namespace leyden::tools {
+namespace {
+
+struct EvalOptions {
+  ModelOptions model;
+  std::string perplexity, questions, kl, json_file;
+};
+
+std::vector<std::int32_t> tokens_of(const formats::JsonField& list) {
+  std::vector<std::int32_t> tokens;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    tokens.push_back(static_cast<std::int32_t>(list.element(i).as_integer(0, 1 << 30)));
+  }
+  return tokens;
+}
+
+/// {"documents": [[...], ...]}, {"tokens": [...]} or a bare list of ids.
+Documents read_documents(const std::string& file) {
+  const formats::Json json = formats::read_json_file(file);
+  const formats::JsonField root(json, file);
+  if (json.is_array()) return {tokens_of(root)};
+  if (const auto documents = root.find("documents")) {
+    Documents all;
+    for (std::size_t i = 0; i < documents->size(); ++i) {
+      all.push_back(tokens_of(documents->element(i)));
+    }
+    return all;
+  }
+  return {tokens_of(root.at("tokens"))};
+}
+
+/// JSON lines with kind, prompt_tokens and expected_tokens (models/demo/eval/items.jsonl).
+std::vector<Question> read_questions(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) throw formats::LoadError(file, "can't be read");
+  std::vector<Question> questions;
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string origin = fmt::format("{}: line {}", file, number);
+    const formats::Json json = formats::parse_json(line, origin);
+    const formats::JsonField item(json, origin);
+    questions.push_back({item.string_or("id", ""), item.string_or("kind", "all"),
+                         tokens_of(item.at("prompt_tokens")),
+                         tokens_of(item.at("expected_tokens"))});
+  }
+  if (questions.empty()) throw formats::LoadError(file, "there are no questions in it");
+  return questions;
+}
+
+EvaluationProgress progress_on(ProgressLine& line) {
+  return [&line](std::uint64_t done, std::uint64_t total) { line.update(done, total); };
+}
+
+void report_questions(std::FILE* text, const std::map<std::string, Score>& scores,
+                      nlohmann::json& out) {
+  int right = 0, asked = 0;
+  fmt::print(text, "{:<22} {:>7} {:>9}\n", "questions", "right", "accuracy");
+  for (const auto& [kind, score] : scores) {
+    const double share = static_cast<double>(score.right) / score.asked;
+    fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", kind,
+               fmt::format("{}/{}", score.right, score.asked), 100 * share);
+    out["accuracy"][kind] = share;
+    right += score.right;
+    asked += score.asked;
+  }
+  const double share = static_cast<double>(right) / asked;
+  fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", "all", fmt::format("{}/{}", right, asked),
+             100 * share);
+  out["accuracy"]["all"] = share;
+}
+
+void run_eval(const EvalOptions& options) {
+  // Read what is cheap to read, and likely to be mistyped, before the model.
+  Documents documents;
+  std::vector<Question> questions;
+  if (!options.perplexity.empty()) documents = read_documents(options.perplexity);
+  if (!options.questions.empty()) questions = read_questions(options.questions);
+
+  const auto engine = load_engine(options.model);
+  nlohmann::json out;
+  std::FILE* const text = human_output(options.json_file);
+  if (!documents.empty()) {
+    ProgressLine line("perplexity", ProgressLine::Unit::kTokens);
+    const Perplexity result = perplexity(engine, documents, progress_on(line));
+    line.clear();
+    fmt::print(text, "perplexity {:.5f} over {} tokens\n", result.value, result.n_tokens);
+    out["perplexity"] = result.value;
+    out["tokens"] = result.n_tokens;
+  }
+  if (!options.kl.empty()) {
+    ModelOptions reference = options.model;
+    reference.model = options.kl;
+    const auto other = load_reference(std::move(reference));
+    ProgressLine line("divergence", ProgressLine::Unit::kTokens);
+    const Divergence result = divergence(engine, other, documents, progress_on(line));
+    line.clear();
+    fmt::print(
+        "KL divergence from {}: mean {:.3e}, 99th percentile {:.3e}; same best token {:.2f} "
+        "% of {} positions\n",
+        options.kl, result.kl_mean, result.kl_p99, 100 * result.top1_agreement, result.n_positions);
+    out["kl_mean"] = result.kl_mean;
+    out["kl_p99"] = result.kl_p99;
+    out["top1_agreement"] = result.top1_agreement;
+  }
+  if (!questions.empty()) {
+    ProgressLine line("questions", ProgressLine::Unit::kTokens);
+    const auto scores = answer(engine, questions, progress_on(line));
+    line.clear();
+    report_questions(text, scores, out);
+  }
+  if (!options.json_file.empty()) write_json(options.json_file, out);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, int&) {
+  auto* const command =
+      app.add_subcommand("eval", "Measure a model: perplexity, questions, divergence from another");
+  const auto options = std::make_shared<EvalOptions>();
+  auto* const perplexity =
+      command
+          ->add_option("--perplexity", options->perplexity,
+                       "Token ids: {\"documents\": [[...]]}, {\"tokens\": [...]} or a list")
+          ->type_name("TOKENS.json");
+  command
+      ->add_option("--questions", options->questions,
+                   "Questions with prompt_tokens and expected_tokens, one a line; greedy answers "
+                   "must be exact")
+      ->type_name("FILE.jsonl");
+  command
+      ->add_option("--kl", options->kl,
+                   "Divergence from this model on the --perplexity documents; a checkpoint runs as "
+                   "f32, a container as it is")
+      ->type_name("OTHER_MODEL")
+      ->needs(perplexity);
+  command
+      ->add_option("--json", options->json_file,
+                   "Also write the figures as JSON (- is "
+                   "standard output)")
+      ->type_name("FILE");
+  add_model_options(*command, options->model);
+  command->callback([options] {
+    if (options->perplexity.empty() && options->questions.empty()) {
+      throw CLI::RequiredError("--perplexity or --questions");
+    }
+    run_eval(*options);
+  });
+}
+
+}  // namespace leyden::tools
