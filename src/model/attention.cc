@@ -174,13 +174,17 @@ bool Attention::decompression_pays(int n_queries) const {
 }
 
 void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
-                    const KvCache& cache, const Panels& in, float* x, LayerTrace* trace) {
+                    const KvCache& cache, const Panels& in, float* x, LayerTrace* trace,
+                    Profile& profile) {
+  profile.enter(Part::kAttention);
   project(team, w, in);
   team.run(n_tokens_, [&](int t, int) { finish_token(layer, w, cache, t); });
 
   const int n_dense = first_sparse_token();
   if (n_dense < n_tokens_) {
+    profile.enter(Part::kIndexer);
     indexer_.select(team, cache, layer, n_dense, n_tokens_, first_position_);
+    profile.enter(Part::kAttention);
   }
   int done = 0;
   if (n_dense > 0 && decompression_pays(n_dense)) {

@@ -12,6 +12,7 @@
 #include "src/model/linear.h"
 #include "src/model/options.h"
 #include "src/model/panels.h"
+#include "src/model/profile.h"
 #include "src/model/rope_table.h"
 #include "src/model/weights.h"
 
@@ -38,7 +39,7 @@ class Attention {
   /// x[t] += attention(in[t]) for the chunk's tokens; their rows join the cache, which has room.
   /// in: the normalized rows; x: [n_tokens, hidden]; trace: where the choices go, or null.
   void run(runtime::ThreadTeam& team, int layer, const LayerWeights& w, const KvCache& cache,
-           const Panels& in, float* x, LayerTrace* trace);
+           const Panels& in, float* x, LayerTrace* trace, Profile& profile);
 
  private:
   Angles angles(int t) const;

@@ -65,13 +65,21 @@ void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
   for (std::size_t layer = 0; layer < w_.layers.size(); ++layer) {
     const LayerWeights& w = w_.layers[layer];
     LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
+    profile_.enter(Part::kRest);
     normalize(w.attn_norm, 0, n);
-    attention_.run(team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace);
+    attention_.run(team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace, profile_);
+    profile_.enter(Part::kRest);
     normalize(w.ffn_norm, 0, n);
+    profile_.enter(w.mlp ? Part::kDense : Part::kExperts);
     feed_forward(w, n, layer_trace);
   }
-  if (n_logits == 0) return;
-  normalize(w_.final_norm, n - n_logits, n_logits);
+  profile_.enter(Part::kHead);
+  if (n_logits > 0) compute_logits(n - n_logits, n_logits, logits);
+  profile_.enter(Part::kRest);
+}
+
+void Forward::compute_logits(int first_token, int n_logits, float* logits) {
+  normalize(w_.final_norm, first_token, n_logits);
   const Linear head = {w_.head, in_.panels(), logits, c_.vocab_size};
   multiply(team_, scratch_, {&head, 1});
 }

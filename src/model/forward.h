@@ -8,6 +8,7 @@
 #include "src/model/attention.h"
 #include "src/model/ffn.h"
 #include "src/model/kv_cache.h"
+#include "src/model/profile.h"
 #include "src/model/weights.h"
 #include "src/runtime/thread_team.h"
 
@@ -22,6 +23,7 @@ class Forward {
           const Attention::Settings& settings, int chunk, runtime::ThreadTeam& team);
 
   int chunk() const { return chunk_; }
+  Profile& profile() { return profile_; }
 
   /// Runs tokens (1 to chunk() of them, each below vocab_size) standing at first_position ..., adds
   /// their rows to the cache, which has room, and writes the logits of the last n_logits of them to
@@ -32,6 +34,7 @@ class Forward {
  private:
   void embed(std::span<const std::int32_t> tokens);
   void normalize(const float* weight, int first_token, int n_tokens);
+  void compute_logits(int first_token, int n_logits, float* logits);
   void feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trace);
   void choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace);
 
@@ -39,6 +42,7 @@ class Forward {
   const ModelWeights& w_;
   runtime::ThreadTeam& team_;
   int chunk_;
+  Profile profile_;
   Attention attention_;
   Ffn ffn_;
   runtime::Array<float> x_;               // [chunk, hidden]: the residual stream
