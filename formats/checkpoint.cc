@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "formats/gguf_checkpoint.h"
+#include "formats/gguf_file.h"
 #include "formats/hf_checkpoint.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
@@ -26,7 +28,8 @@ std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path) 
   if (!std::filesystem::exists(path, ignored)) {
     throw LoadError(path.string(), "no such file or directory");
   }
-  throw LoadError(path.string(), "is a file, expected a checkpoint directory");
+  if (is_gguf(path)) return open_gguf_checkpoint(path);
+  throw LoadError(path.string(), "is neither a checkpoint directory nor a GGUF file");
 }
 
 const CheckpointTensor* Checkpoint::find(std::string_view tensor_name) const {
