@@ -20,7 +20,8 @@ extern const Levels kGaussianLevels;
 extern const Levels kEvenLevels;
 
 /// The form in which the packing kernel searches a table: its levels as numbers, and the borders
-/// between them as a tree.
+/// between them as a tree. The second form takes the numbers themselves, ascending.
 simd::Int4Levels search_form(const Levels& levels);
+simd::Int4Levels search_form(const std::array<double, simd::kInt4Levels>& levels);
 
 }  // namespace leyden::quant

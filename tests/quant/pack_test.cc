@@ -11,6 +11,7 @@
 
 #include "quant/group_codes.h"
 #include "quant/number.h"
+#include "tests/quant/packed_matrix.h"
 
 namespace leyden::quant {
 namespace {
@@ -18,67 +19,12 @@ namespace {
 constexpr WeightFormat kAll[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
                                  WeightFormat::kInt4};
 
-struct Lines {
-  explicit Lines(std::size_t bytes) : line((bytes + 63) / 64) {}
-  struct alignas(64) Line {
-    std::byte byte[64];
-  };
-  std::vector<Line> line;
-  std::byte* data() { return line.front().byte; }
-};
-
-/// A matrix of one tile, packed.
-struct Packed {
-  Packed(WeightFormat format, int rows, int cols, const std::vector<float>& weights,
-         const Levels& levels = kGaussianLevels, const float* importance = nullptr)
-      : bytes(matrix_bytes(format, rows, cols)),
-        view{.format = format, .rows = rows, .cols = cols, .data = bytes.data()} {
-    std::fill_n(bytes.data(), 64 * bytes.line.size(), std::byte{0xcd});
-    if (format == WeightFormat::kInt4) {
-      std::copy(levels.begin(), levels.end(), reinterpret_cast<std::uint8_t*>(bytes.data()));
-    }
-    status = pack_tile(format,
-                       {.weight = weights.data(),
-                        .row_stride = cols,
-                        .n_rows = rows,
-                        .cols = cols,
-                        .levels = &levels,
-                        .importance = importance},
-                       bytes.data() + prefix_bytes(format));
-  }
-  std::vector<float> unpacked() const {
-    std::vector<float> out(static_cast<std::size_t>(view.rows * view.cols));
-    unpack_tile(view, 0, out.data(), view.cols);
-    return out;
-  }
-  Lines bytes;
-  MatrixView view;
-  PackStatus status = PackStatus::kOk;
-};
-
-std::vector<float> gaussian(std::size_t n, float sigma = 0.02f, unsigned seed = 7) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> draw(0.0f, sigma);
-  std::vector<float> x(n);
-  for (float& v : x) v = draw(random);
-  return x;
-}
-
-double relative_rmse(const std::vector<float>& x, const std::vector<float>& y) {
-  double error = 0, energy = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    error += (double{x[i]} - y[i]) * (double{x[i]} - y[i]);
-    energy += double{x[i]} * x[i];
-  }
-  return std::sqrt(error / energy);
-}
-
 class PackShapeTest : public testing::TestWithParam<std::tuple<int, int>> {};
 
 TEST_P(PackShapeTest, F32AndBf16TilesLieAsLayoutSaysAndComeBack) {
   const auto [rows, cols] = GetParam();
-  const std::vector<float> w = gaussian(static_cast<std::size_t>(rows * cols));
-  const Packed f32(WeightFormat::kF32, rows, cols, w);
+  const std::vector<float> w = gaussian_weights(static_cast<std::size_t>(rows * cols));
+  const PackedMatrix f32(WeightFormat::kF32, rows, cols, w);
   ASSERT_EQ(f32.status, PackStatus::kOk);
   EXPECT_EQ(f32.unpacked(), w);
   const auto* column_major = reinterpret_cast<const float*>(f32.view.tile(0));
@@ -91,7 +37,7 @@ TEST_P(PackShapeTest, F32AndBf16TilesLieAsLayoutSaysAndComeBack) {
 
   std::vector<float> rounded = w;
   for (float& v : rounded) v = bf16_to_f32(f32_to_bf16(v));
-  const Packed bf16(WeightFormat::kBf16, rows, cols, w);
+  const PackedMatrix bf16(WeightFormat::kBf16, rows, cols, w);
   EXPECT_EQ(bf16.unpacked(), rounded);
   const auto* pairs = reinterpret_cast<const std::uint16_t*>(bf16.view.tile(0));
   for (int r = 0; r < 16; ++r) {
@@ -105,8 +51,8 @@ TEST_P(PackShapeTest, F32AndBf16TilesLieAsLayoutSaysAndComeBack) {
 
 TEST_P(PackShapeTest, Int8IsWithinHalfAStepOfTheLargestWeightOfTheGroup) {
   const auto [rows, cols] = GetParam();
-  const std::vector<float> w = gaussian(static_cast<std::size_t>(rows * cols));
-  const Packed packed(WeightFormat::kInt8, rows, cols, w);
+  const std::vector<float> w = gaussian_weights(static_cast<std::size_t>(rows * cols));
+  const PackedMatrix packed(WeightFormat::kInt8, rows, cols, w);
   ASSERT_EQ(packed.status, PackStatus::kOk);
   const std::vector<float> back = packed.unpacked();
   for (int r = 0; r < rows; ++r) {
@@ -125,9 +71,9 @@ TEST_P(PackShapeTest, Int8IsWithinHalfAStepOfTheLargestWeightOfTheGroup) {
 
 TEST_P(PackShapeTest, PaddingIsZeroWeights) {
   const auto [rows, cols] = GetParam();
-  const std::vector<float> w = gaussian(static_cast<std::size_t>(rows * cols));
-  const Packed int8(WeightFormat::kInt8, rows, cols, w);
-  const Packed int4(WeightFormat::kInt4, rows, cols, w);
+  const std::vector<float> w = gaussian_weights(static_cast<std::size_t>(rows * cols));
+  const PackedMatrix int8(WeightFormat::kInt8, rows, cols, w);
+  const PackedMatrix int4(WeightFormat::kInt4, rows, cols, w);
   const int n_groups = int8.view.n_blocks() * 4;
   for (int r = 0; r < 16; ++r) {
     for (int g = 0; g < n_groups; ++g) {
@@ -151,14 +97,14 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PackShapeTest,
                                           testing::Values(1, 31, 32, 33, 127, 128, 129, 160, 576)));
 
 TEST(PackTest, Int4BeatsPlainFourBitRoundingByFourteenPercentOnGaussianWeights) {
-  const std::vector<float> w = gaussian(16 * 8192);
-  const Packed packed(WeightFormat::kInt4, 16, 8192, w);
+  const std::vector<float> w = gaussian_weights(16 * 8192);
+  const PackedMatrix packed(WeightFormat::kInt4, 16, 8192, w);
   EXPECT_LT(relative_rmse(w, packed.unpacked()), 0.86 * 0.0859);  // ggml's Q4_0: 0.0859
 }
 
 TEST(PackTest, Int8ErrorOnGaussianWeightsIsThatOfATwoHundredFiftiethOfTheRange) {
-  const std::vector<float> w = gaussian(16 * 8192);
-  EXPECT_LT(relative_rmse(w, Packed(WeightFormat::kInt8, 16, 8192, w).unpacked()), 0.0056);
+  const std::vector<float> w = gaussian_weights(16 * 8192);
+  EXPECT_LT(relative_rmse(w, PackedMatrix(WeightFormat::kInt8, 16, 8192, w).unpacked()), 0.0056);
 }
 
 TEST(PackTest, Int4ReproducesWeightsThatLieOnTheLevels) {
@@ -169,22 +115,22 @@ TEST(PackTest, Int4ReproducesWeightsThatLieOnTheLevels) {
     const float scale = i / 32 % 2 == 0 ? 0x1.4p-9f : -0x1.4p-9f;
     w[i] = scale * static_cast<float>(kGaussianLevels[static_cast<std::size_t>(level)] - 64);
   }
-  EXPECT_EQ(Packed(WeightFormat::kInt4, 16, 256, w).unpacked(), w);
+  EXPECT_EQ(PackedMatrix(WeightFormat::kInt4, 16, 256, w).unpacked(), w);
 }
 
 TEST(PackTest, ImportantColumnsGetTheSmallerError) {
-  const std::vector<float> w = gaussian(16 * 1024);
+  const std::vector<float> w = gaussian_weights(16 * 1024);
   std::vector<float> importance(1024, 1.0f);
   for (std::size_t k = 0; k < importance.size(); k += 4) importance[k] = 100.0f;
-  const auto error_of_important = [&](const Packed& packed) {
+  const auto error_of_important = [&](const PackedMatrix& packed) {
     const std::vector<float> back = packed.unpacked();
     double sum = 0;
     for (std::size_t i = 0; i < w.size(); i += 4) sum += std::pow(double{w[i]} - back[i], 2);
     return sum;
   };
-  const double plain = error_of_important(Packed(WeightFormat::kInt4, 16, 1024, w));
+  const double plain = error_of_important(PackedMatrix(WeightFormat::kInt4, 16, 1024, w));
   const double weighted = error_of_important(
-      Packed(WeightFormat::kInt4, 16, 1024, w, kGaussianLevels, importance.data()));
+      PackedMatrix(WeightFormat::kInt4, 16, 1024, w, kGaussianLevels, importance.data()));
   EXPECT_LT(weighted, 0.75 * plain);
 }
 
@@ -194,9 +140,9 @@ TEST(PackTest, WeightsThatAreNotFiniteAreReported) {
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
           -std::numeric_limits<float>::infinity()}) {
       for (const std::size_t where : {0u, 77u, 3u * 200 - 1}) {
-        std::vector<float> w = gaussian(3 * 200);
+        std::vector<float> w = gaussian_weights(3 * 200);
         w[where] = bad;
-        EXPECT_EQ(Packed(format, 3, 200, w).status, PackStatus::kNotFinite) << name(format);
+        EXPECT_EQ(PackedMatrix(format, 3, 200, w).status, PackStatus::kNotFinite) << name(format);
       }
     }
   }
@@ -206,7 +152,7 @@ TEST(PackTest, WeightsBeyondTheScalesRangeAreReported) {
   const auto status = [](WeightFormat format, float weight) {
     std::vector<float> w(200, 1.0f);
     w[150] = weight;
-    return Packed(format, 1, 200, w).status;
+    return PackedMatrix(format, 1, 200, w).status;
   };
   EXPECT_EQ(status(WeightFormat::kF32, 3.4e38f), PackStatus::kOk);
   EXPECT_EQ(status(WeightFormat::kBf16, -3.38e38f), PackStatus::kOk);
@@ -220,8 +166,8 @@ TEST(PackTest, WeightsBeyondTheScalesRangeAreReported) {
 TEST(PackTest, TinyWeightsKeepTheirOrderOfMagnitudeOrBecomeZero) {
   for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
     for (float sigma = 1e-4f; sigma > 1e-12f; sigma *= 0.3f) {
-      const std::vector<float> w = gaussian(16 * 256, sigma);
-      const Packed packed(format, 16, 256, w);
+      const std::vector<float> w = gaussian_weights(16 * 256, sigma);
+      const PackedMatrix packed(format, 16, 256, w);
       ASSERT_EQ(packed.status, PackStatus::kOk);
       // a subnormal scale is off by up to 2^-25, for levels up to 127
       double error = 0;
@@ -232,14 +178,14 @@ TEST(PackTest, TinyWeightsKeepTheirOrderOfMagnitudeOrBecomeZero) {
       EXPECT_LT(error, 0.5 * sigma + 127 * 0x1p-25) << name(format) << ' ' << sigma;
     }
     const std::vector<float> smallest(200, std::numeric_limits<float>::denorm_min());
-    EXPECT_EQ(Packed(format, 1, 200, smallest).unpacked(), std::vector<float>(200, 0.0f));
+    EXPECT_EQ(PackedMatrix(format, 1, 200, smallest).unpacked(), std::vector<float>(200, 0.0f));
   }
 }
 
 TEST(GroupCodesTest, GroupsDoNotTouchEachOther) {
   for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
     const int limit = format == WeightFormat::kInt8 ? 256 : 16;
-    Lines tile(2 * block_bytes(format));
+    AlignedBytes tile(2 * block_bytes(format));
     std::mt19937 random(11);
     std::vector<GroupCodes> written(16 * 8);
     for (std::size_t i = 0; i < written.size(); ++i) {
