@@ -47,6 +47,23 @@ void settle_options(EngineOptions& options, const model::LoadedModel& loaded) {
   options.weights = loaded.recipe;
 }
 
+/// DeepSeek's advice for V3 and later where a checkpoint gives none of its own.
+constexpr float kTemperature = 0.6f, kTopP = 0.95f;
+
+void settle_generation(Engine::Impl& impl) {
+  if (impl.model->generation_config) {
+    impl.generation = text::parse_generation_config(
+        *impl.model->generation_config, impl.model->source + ": generation_config.json");
+  } else {
+    impl.generation.sampling.temperature = kTemperature;
+    impl.generation.sampling.top_p = kTopP;
+  }
+  for (const int id : impl.model->config.eos_token_ids) {
+    auto& ends = impl.generation.stop_tokens;
+    if (std::ranges::find(ends, id) == ends.end()) ends.push_back(id);
+  }
+}
+
 }  // namespace
 
 model::Attention::Settings Engine::Impl::attention_settings() const {
@@ -76,7 +93,10 @@ std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
   if (impl->model->tokenizer_json) {
     impl->tokenizer.emplace(formats::parse_tokenizer_json(
         *impl->model->tokenizer_json, impl->model->source + ": tokenizer.json"));
+    impl->chat_format = text::choose_chat_format(*impl->tokenizer, impl->model->config.model_type,
+                                                 impl->model->has_chat_template);
   }
+  settle_generation(*impl);
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -91,6 +111,20 @@ const text::Tokenizer& Engine::tokenizer() const {
     throw formats::LoadError(impl_->model->source, "there is no tokenizer.json");
   }
   return *impl_->tokenizer;
+}
+
+std::int32_t Engine::vocab_size() const { return config().vocab_size; }
+
+std::optional<std::int32_t> Engine::begin_token() const { return config().bos_token_id; }
+
+text::ChatFormat Engine::chat_format() const { return impl_->chat_format; }
+
+const std::vector<std::int32_t>& Engine::stop_tokens() const {
+  return impl_->generation.stop_tokens;
+}
+
+const text::SamplerOptions& Engine::recommended_sampling() const {
+  return impl_->generation.sampling;
 }
 
 }  // namespace leyden

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,9 @@ struct ModelConfig;
 }
 namespace leyden::text {
 class Tokenizer;
-}
+enum class ChatFormat;
+struct SamplerOptions;
+}  // namespace leyden::text
 
 namespace leyden {
 
@@ -62,6 +65,16 @@ class Engine {
   /// Errors: formats::LoadError when the model came without a tokenizer.
   const text::Tokenizer& tokenizer() const;
   bool has_tokenizer() const;
+  /// How conversations are rendered for this model.
+  text::ChatFormat chat_format() const;
+  /// Ids below this have logits.
+  std::int32_t vocab_size() const;
+  /// The token every text begins with, if the model has one.
+  std::optional<std::int32_t> begin_token() const;
+  /// Tokens that end an answer.
+  const std::vector<std::int32_t>& stop_tokens() const;
+  /// What the model's makers recommend (generation_config.json), or leyden's defaults.
+  const text::SamplerOptions& recommended_sampling() const;
 
   struct Impl;
   const Impl& impl() const { return *impl_; }

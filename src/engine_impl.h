@@ -8,6 +8,8 @@
 #include "src/model/attention.h"
 #include "src/model/loaded_model.h"
 #include "src/runtime/thread_team.h"
+#include "src/text/chat_format.h"
+#include "src/text/generation_config.h"
 #include "src/text/tokenizer.h"
 
 namespace leyden {
@@ -17,6 +19,8 @@ struct Engine::Impl {
   std::unique_ptr<runtime::ThreadTeam> team;
   std::unique_ptr<model::LoadedModel> model;
   std::optional<text::Tokenizer> tokenizer;
+  text::ChatFormat chat_format = text::ChatFormat::kV3;
+  text::GenerationConfig generation;
   mutable std::mutex turn;  // sessions compute one at a time: they share the team
 
   model::Attention::Settings attention_settings() const;

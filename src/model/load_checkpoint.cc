@@ -24,8 +24,7 @@ std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoi
   loaded->source = checkpoint.name();
   loaded->config = checkpoint.config();
   loaded->recipe = recipe;
-  loaded->tokenizer_json = checkpoint.companion("tokenizer.json");
-  loaded->generation_config = checkpoint.companion("generation_config.json");
+  adopt_companions(*loaded, [&](std::string_view name) { return checkpoint.companion(name); });
 
   const std::vector<PlannedTensor> plan = plan_tensors(loaded->config);
   std::vector<Job> jobs;

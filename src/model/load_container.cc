@@ -26,8 +26,7 @@ std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& cont
   loaded->source = container.name();
   loaded->config = container.config();
   loaded->recipe = container.recipe();
-  loaded->tokenizer_json = container.blob("tokenizer.json");
-  loaded->generation_config = container.blob("generation_config.json");
+  adopt_companions(*loaded, [&](std::string_view name) { return container.blob(name); });
 
   if (mapped) {
     loaded->mapping.emplace(container.map());

@@ -25,12 +25,17 @@ struct LoadedModel {
   formats::ModelConfig config;
   std::string recipe;
   std::optional<std::string> tokenizer_json, generation_config;
+  bool has_chat_template = false;  // tokenizer_config.json brings a Jinja template
 
   runtime::Memory memory;                      // where the tensors are, or
   std::optional<formats::MappedFile> mapping;  // the file that holds them
   TensorTable tensors;
   ModelWeights weights;
 };
+
+/// Takes over a checkpoint's or container's small files. read: their text by name, if there.
+void adopt_companions(LoadedModel& loaded,
+                      const std::function<std::optional<std::string>(std::string_view)>& read);
 
 /// Bytes done and in all.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;

@@ -1,0 +1,46 @@
+#include "src/chat.h"
+
+#include <algorithm>
+
+#include "src/engine.h"
+
+namespace leyden {
+
+Chat::Chat(std::shared_ptr<const Engine> engine)
+    : engine_(std::move(engine)), format_(engine_->chat_format()), session_(engine_) {}
+
+void Chat::say(std::string role, std::string content) {
+  text::Message& message = messages.emplace_back();
+  message.role = std::move(role);
+  message.content = std::move(content);
+}
+
+Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options,
+                        const GenerationEvents& events) {
+  const std::vector<text::TokenId> prompt =
+      engine_->tokenizer().encode(text::render(format_, messages, render));
+  // Logits come from computing a token, so at least the last one is computed again.
+  const auto [differs, ours] = std::ranges::mismatch(prompt, context_);
+  const auto known =
+      std::min<std::size_t>(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
+  session_.truncate(static_cast<std::int32_t>(known));
+
+  GenerationOptions with_thinking = options;
+  with_thinking.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
+  sampler.clear_history();
+  for (const text::TokenId token : prompt) sampler.accept(token);
+  const auto fresh = std::span(prompt).subspan(known);
+  Generation result = generate(session_, fresh, sampler, with_thinking, events);
+
+  context_ = prompt;
+  context_.insert(context_.end(), result.tokens.begin(), result.tokens.end());
+  context_.resize(static_cast<std::size_t>(session_.position()));
+
+  text::Message& message = messages.emplace_back();
+  message.role = "assistant";
+  message.content = result.content;
+  message.reasoning_content = result.reasoning;
+  return result;
+}
+
+}  // namespace leyden

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/generate.h"
+#include "src/session.h"
+#include "src/text/chat_format.h"
+#include "src/text/message.h"
+#include "src/text/sampler.h"
+
+namespace leyden {
+
+/// A conversation: the messages and the session that has read them. Before an answer the whole
+/// conversation is rendered, and only what the session doesn't already hold is computed.
+class Chat {
+ public:
+  explicit Chat(std::shared_ptr<const Engine> engine);
+
+  /// May be changed freely between answers.
+  std::vector<text::Message> messages;
+  text::RenderOptions render;
+
+  /// Appends a message of "system" or "user".
+  void say(std::string role, std::string content);
+
+  /// Answers the messages, the last of which is the user's (or a tool's), and appends the answer.
+  /// What an interrupted answer had said stays part of the conversation.
+  /// Errors: text::ChatError; std::runtime_error if the conversation doesn't fit the context.
+  Generation answer(text::Sampler& sampler, const GenerationOptions& options,
+                    const GenerationEvents& events);
+
+  text::ChatFormat format() const { return format_; }
+  const Session& session() const { return session_; }
+
+ private:
+  std::shared_ptr<const Engine> engine_;
+  text::ChatFormat format_;
+  Session session_;
+  std::vector<text::TokenId> context_;  // what the session holds
+};
+
+}  // namespace leyden

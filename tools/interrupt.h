@@ -1,0 +1,19 @@
+#pragma once
+
+namespace leyden::tools {
+
+/// While one exists, Ctrl-C (SIGINT) is a request that can be asked for instead of the end of the
+/// program. One at a time.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+  /// True if Ctrl-C was pressed since the guard was made or cleared.
+  bool requested() const;
+  void clear();
+};
+
+}  // namespace leyden::tools

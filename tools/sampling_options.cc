@@ -1,0 +1,64 @@
+#include "tools/sampling_options.h"
+
+#include <charconv>
+#include <random>
+
+namespace leyden::tools {
+namespace {
+
+std::pair<text::TokenId, float> parse_bias(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  text::TokenId token = 0;
+  const auto id = std::from_chars(text.data(), end, token);
+  float value = 0;
+  if (id.ec == std::errc() && id.ptr != end && *id.ptr == '=') {
+    const auto bias = std::from_chars(id.ptr + 1, end, value);
+    if (bias.ec == std::errc() && bias.ptr == end) return {token, value};
+  }
+  throw CLI::ValidationError("--logit-bias", "'" + text + "' is not of the form ID=VALUE");
+}
+
+}  // namespace
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
+    command.add_option(flag, value, help)->group("Sampling (default: the model's recommendation)");
+  };
+  add("--temp", options.temperature, "Temperature; 0 always takes the best token");
+  add("--top-k", options.top_k, "Keep the K most probable tokens; 0: all");
+  add("--top-p", options.top_p, "Keep the fewest that have this probability together");
+  add("--min-p", options.min_p, "Keep those with this share of the best one's probability");
+  add("--typical", options.typical_p, "Keep the most typical with this probability together");
+  add("--repeat-penalty", options.repeat_penalty, "Penalty on tokens that occurred; 1: none");
+  add("--frequency-penalty", options.frequency_penalty, "Subtracted per occurrence");
+  add("--presence-penalty", options.presence_penalty, "Subtracted once for what occurred");
+  add("--seed", options.seed, "Same seed, same text (default: random)");
+  add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable");
+  add("--stop", options.stops, "End the answer at this text; repeatable");
+  command.add_flag("--greedy", options.greedy, "Always take the best token")
+      ->group("Sampling (default: the model's recommendation)");
+}
+
+text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended) {
+  text::SamplerOptions sampling = std::move(recommended);
+  const auto put = [](const auto& given, auto& value) {
+    if (given) value = *given;
+  };
+  put(options.temperature, sampling.temperature);
+  put(options.top_k, sampling.top_k);
+  put(options.top_p, sampling.top_p);
+  put(options.min_p, sampling.min_p);
+  put(options.typical_p, sampling.typical_p);
+  put(options.repeat_penalty, sampling.repeat_penalty);
+  put(options.frequency_penalty, sampling.frequency_penalty);
+  put(options.presence_penalty, sampling.presence_penalty);
+  for (const std::string& bias : options.logit_bias) {
+    sampling.logit_bias.push_back(parse_bias(bias));
+  }
+  if (options.greedy) sampling.temperature = 0;
+  sampling.seed = options.seed ? *options.seed : std::random_device{}();
+  text::check(sampling);
+  return sampling;
+}
+
+}  // namespace leyden::tools

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/text/sampler_options.h"
+
+namespace leyden::tools {
+
+/// How the next token is chosen, as far as the command line says so.
+struct SamplingOptions {
+  std::optional<float> temperature, top_p, min_p, typical_p, repeat_penalty, frequency_penalty,
+      presence_penalty;
+  std::optional<std::int32_t> top_k;
+  std::optional<std::uint64_t> seed;  // default: a random one
+  bool greedy = false;
+  std::vector<std::string> stops;
+  std::vector<std::string> logit_bias;  // "ID=VALUE"
+};
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+/// The model's recommendation with what the command line says put over it.
+/// Errors: CLI::ValidationError, std::invalid_argument.
+text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended);
+
+}  // namespace leyden::tools
