@@ -9,6 +9,7 @@
 #include "simd/matmul.h"
 #include "simd/norm.h"
 #include "simd/pack.h"
+#include "simd/peak.h"
 #include "simd/quantize.h"
 #include "simd/rotate.h"
 #include "simd/top_k.h"
@@ -17,6 +18,8 @@ namespace leyden::simd {
 
 /// Every kernel: its name and the function type that is its contract (in the headers above).
 #define LEYDEN_KERNELS(X)                       \
+  X(read_all, ReadAllFn)                        \
+  X(integer_peak, IntegerPeakFn)                \
   X(matmul_f32, MatmulFn)                       \
   X(matmul_bf16, MatmulFn)                      \
   X(matmul_int8, MatmulFn)                      \

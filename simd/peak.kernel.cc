@@ -1,0 +1,50 @@
+#include "simd/peak.h"
+
+#include "simd/vec.h"
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+#if defined(LEYDEN_ISA_avx2)
+constexpr int kChains = 5;  // of two registers each: more would spill
+LEYDEN_INLINE void forget(I8x64& x) { asm volatile("" : "+x"(x.lo), "+x"(x.hi)); }
+#else
+constexpr int kChains = 12;
+LEYDEN_INLINE void forget(I8x64& x) { asm volatile("" : "+v"(x.v)); }
+#endif
+
+}  // namespace
+
+std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
+  I32x16 sum[4] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
+  const auto* const words = reinterpret_cast<const std::int32_t*>(data);
+  for (std::size_t i = 0; i < bytes / 4; i += 64) {
+    for (int j = 0; j < 4; ++j) sum[j] = sum[j] + load(words + i + 16 * j);
+  }
+  std::int32_t lanes[16];
+  store(lanes, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+  std::uint64_t total = 0;
+  for (const std::int32_t lane : lanes) total += static_cast<std::uint32_t>(lane);
+  return total;
+}
+
+std::int64_t integer_peak(std::int64_t rounds, std::int32_t* sink) noexcept {
+  constexpr std::uint8_t kBytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  I8x64 w = load_table(kBytes), a = load_table(kBytes);
+  I32x16 acc[kChains];
+  for (I32x16& chain : acc) chain = zero_i32();
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    for (I32x16& chain : acc) {
+      forget(w);  // or the products would be taken out of the loop
+      chain = dot_u7(chain, w, a);
+    }
+  }
+  I32x16 total = zero_i32();
+  for (const I32x16& chain : acc) total = total + chain;
+  std::int32_t lanes[16];
+  store(lanes, total);
+  *sink = lanes[0];
+  return std::int64_t{kChains} * 64;
+}
+
+}  // namespace leyden::simd::LEYDEN_ISA
