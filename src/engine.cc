@@ -6,9 +6,11 @@
 #include <stdexcept>
 
 #include "formats/load_error.h"
+#include "formats/recipe_file.h"
 #include "formats/tokenizer_file.h"
 #include "src/engine_impl.h"
 #include "src/load_model.h"
+#include "src/model/synthetic.h"
 #include "src/runtime/cores.h"
 
 namespace leyden {
@@ -79,16 +81,17 @@ model::Attention::Settings Engine::Impl::attention_settings() const {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
-                                           const EngineOptions& options,
-                                           const LoadProgress& progress) {
+std::unique_ptr<Engine::Impl> Engine::prepare(const EngineOptions& options) {
   check_options(options);
   simd::kernels();  // a bad LEYDEN_ISA should not wait until the weights are read
   auto impl = std::make_unique<Impl>();
   impl->options = options;
   if (options.threads == 0) impl->options.threads = runtime::usable_cores();
   impl->team = std::make_unique<runtime::ThreadTeam>(impl->options.threads);
-  impl->model = load_model(path, impl->options, *impl->team, progress);
+  return impl;
+}
+
+std::shared_ptr<const Engine> Engine::finish(std::unique_ptr<Impl> impl) {
   settle_options(impl->options, *impl->model);
   if (impl->model->tokenizer_json) {
     impl->tokenizer.emplace(formats::parse_tokenizer_json(
@@ -98,6 +101,31 @@ std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
   }
   settle_generation(*impl);
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
+}
+
+std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
+                                           const EngineOptions& options,
+                                           const LoadProgress& progress) {
+  std::unique_ptr<Impl> impl = prepare(options);
+  impl->model = load_model(path, impl->options, *impl->team, progress);
+  return finish(std::move(impl));
+}
+
+std::shared_ptr<const Engine> Engine::synthetic(const std::string& shape, int dense_layers,
+                                                int moe_layers, const EngineOptions& options,
+                                                const LoadProgress& progress) {
+  std::unique_ptr<Impl> impl = prepare(options);
+  impl->model = model::make_synthetic(
+      model::synthetic_config(shape, dense_layers, moe_layers),
+      formats::load_recipe(options.weights.empty() ? "int4" : options.weights),
+      static_cast<runtime::HugePages>(options.huge_pages), *impl->team, progress);
+  return finish(std::move(impl));
+}
+
+std::shared_ptr<const Engine> Engine::with(const EngineOptions& options) const {
+  std::unique_ptr<Impl> impl = prepare(options);
+  impl->model = impl_->model;
+  return finish(std::move(impl));
 }
 
 const EngineOptions& Engine::options() const { return impl_->options; }

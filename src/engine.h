@@ -56,6 +56,13 @@ class Engine {
   static std::shared_ptr<const Engine> load(const std::filesystem::path& path,
                                             const EngineOptions& options = {},
                                             const LoadProgress& progress = {});
+  /// Random weights in a model's true widths, for benchmarks: shape "v3.2", "v3" or "lite", with so
+  /// many dense and MoE layers. It has no tokenizer. Errors: std::runtime_error.
+  static std::shared_ptr<const Engine> synthetic(const std::string& shape, int dense_layers,
+                                                 int moe_layers, const EngineOptions& options = {},
+                                                 const LoadProgress& progress = {});
+  /// The same weights with other threads, cache, chunk and attention; what concerns loading stays.
+  std::shared_ptr<const Engine> with(const EngineOptions& options) const;
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -81,6 +88,8 @@ class Engine {
 
  private:
   explicit Engine(std::unique_ptr<Impl> impl);
+  static std::unique_ptr<Impl> prepare(const EngineOptions& options);
+  static std::shared_ptr<const Engine> finish(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -17,7 +17,7 @@ namespace leyden {
 struct Engine::Impl {
   EngineOptions options;
   std::unique_ptr<runtime::ThreadTeam> team;
-  std::unique_ptr<model::LoadedModel> model;
+  std::shared_ptr<const model::LoadedModel> model;  // shared by engines of other options
   std::optional<text::Tokenizer> tokenizer;
   text::ChatFormat chat_format = text::ChatFormat::kV3;
   text::GenerationConfig generation;

@@ -4,8 +4,10 @@
 #include <stdexcept>
 
 #include "src/engine_impl.h"
+#include "src/model/cost.h"
 #include "src/model/forward.h"
 #include "src/model/kv_cache.h"
+#include "src/model/synthetic.h"
 
 namespace leyden {
 
@@ -106,5 +108,23 @@ void Session::truncate(std::int32_t position) {
 }
 
 const Engine& Session::engine() const { return *impl_->engine; }
+
+SessionStatus Session::append_noise(std::int32_t n) {
+  if (n > capacity() - impl_->position) return SessionStatus::kContextFull;
+  impl_->cache.reserve(impl_->position + n);
+  const std::lock_guard lock(impl_->shared.turn);
+  model::fill_cache(impl_->shared.model->config, impl_->cache, impl_->position, impl_->position + n,
+                    *impl_->shared.team);
+  impl_->position += n;
+  return SessionStatus::kOk;
+}
+
+model::Profile& Session::profile() { return impl_->forward.profile(); }
+
+model::TokenCost Session::decode_cost() const {
+  return model::decode_cost(impl_->shared.model->config, impl_->shared.model->weights, impl_->cache,
+                            impl_->shared.options.attention != AttentionChoice::kDense,
+                            impl_->position);
+}
 
 }  // namespace leyden

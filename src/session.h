@@ -9,7 +9,9 @@
 
 namespace leyden::model {
 struct Trace;
-}
+struct TokenCost;
+class Profile;
+}  // namespace leyden::model
 
 namespace leyden {
 
@@ -55,6 +57,13 @@ class Session {
   void truncate(std::int32_t position);
 
   const Engine& engine() const;
+
+  /// For benchmarks: appends n tokens by filling their cache rows with noise, which costs nothing
+  /// of a prefill; where the time of the calls since the last reset of the profile has gone; and
+  /// what the next token must read and multiply at least.
+  SessionStatus append_noise(std::int32_t n);
+  model::Profile& profile();
+  model::TokenCost decode_cost() const;
 
  private:
   struct Impl;

@@ -8,6 +8,7 @@
 /// only for an outcome that isn't an error of the program.
 namespace leyden::tools {
 
+void add_bench(CLI::App& app, int& exit_code);
 void add_chat(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
 void add_eval(CLI::App& app, int& exit_code);

@@ -1,0 +1,171 @@
+#include "src/benchmark.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+
+#include "src/engine_impl.h"
+#include "src/model/cost.h"
+#include "src/session.h"
+
+namespace leyden {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Warm-up ends when a sample is this close to the one before, or after so many.
+constexpr double kSettled = 0.03;
+constexpr int kMostWarmups = 4;
+/// Limits that differ by more before and after mean that the machine was busy.
+constexpr double kMoved = 0.10;
+
+/// Tokens that differ, so that different experts are chosen; the same in every run.
+std::vector<std::int32_t> some_tokens(int n, std::int32_t vocab_size) {
+  std::vector<std::int32_t> tokens;
+  std::uint64_t state = 1;
+  for (int i = 0; i < n; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
+    tokens.push_back(
+        static_cast<std::int32_t>((state >> 33) % static_cast<std::uint64_t>(vocab_size)));
+  }
+  return tokens;
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+/// One combination on a session whose cache already holds `depth` tokens.
+class Measurement {
+ public:
+  Measurement(Session& session, BenchmarkRow row)
+      : session_(session),
+        row_(std::move(row)),
+        tokens_(some_tokens(row_.n, session.engine().vocab_size())) {}
+
+  BenchmarkRow run(int repeat) {
+    double before = sample();
+    for (int i = 1; i < kMostWarmups; ++i) {
+      const double now = sample();
+      const bool settled = std::abs(now - before) <= kSettled * before;
+      before = now;
+      if (settled) break;
+    }
+    std::vector<std::array<double, model::kParts.size()>> parts;
+    for (int i = 0; i < repeat; ++i) {
+      row_.samples.push_back(sample());
+      parts.push_back(part_seconds());
+    }
+    row_.tokens_per_second = median(row_.samples);
+    for (std::size_t part = 0; part < model::kParts.size(); ++part) {
+      std::vector<double> values;
+      for (const auto& sampled : parts) values.push_back(sampled[part]);
+      row_.seconds_per_token[part] = median(values) / row_.n;
+    }
+    return row_;
+  }
+
+ private:
+  /// Tokens per second of one run; the cache is as before afterwards.
+  double sample() {
+    session_.profile().reset();
+    const Clock::time_point start = Clock::now();
+    if (row_.test == "prefill") {
+      session_.prefill(tokens_);
+    } else {
+      for (const std::int32_t token : tokens_) session_.decode(token);
+    }
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    session_.truncate(row_.depth);
+    return row_.n / seconds;
+  }
+  std::array<double, model::kParts.size()> part_seconds() const {
+    std::array<double, model::kParts.size()> seconds = {};
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+      seconds[i] = session_.profile().seconds(model::kParts[i]);
+    }
+    return seconds;
+  }
+
+  Session& session_;
+  BenchmarkRow row_;
+  std::vector<std::int32_t> tokens_;
+};
+
+void fill_in_rates(BenchmarkRow& row, const Session& session, const Engine& engine) {
+  const model::LoadedModel& loaded = *engine.impl().model;
+  model::TokenCost cost;
+  if (row.test == "decode") {
+    cost = session.decode_cost();
+    row.weight_bytes_per_token = cost.weight_bytes;
+    row.cache_bytes_per_token = cost.cache_bytes;
+    row.gb_per_second = (cost.weight_bytes + cost.cache_bytes) * row.tokens_per_second / 1e9;
+    row.bandwidth_share = row.gb_per_second / row.limits.read_gb_per_second;
+  } else {
+    cost = model::prefill_cost(loaded.config, loaded.weights);
+  }
+  row.gmac_per_second = cost.weight_macs * row.tokens_per_second / 1e9;
+  row.mac_share = row.gmac_per_second / row.limits.integer_gmac_per_second;
+}
+
+void check_limits(const runtime::MachineLimits& before, const runtime::MachineLimits& after,
+                  const std::function<void(const std::string&)>& warn) {
+  const auto compare = [&](const char* what, double was, double is) {
+    if (std::abs(is - was) <= kMoved * was) return;
+    warn(
+        fmt::format("with {} threads {} moved from {:.1f} to {:.1f} meanwhile: something else "
+                    "used the machine, or its frequency changed",
+                    before.threads, what, was, is));
+  };
+  compare("the read bandwidth (GB/s)", before.read_gb_per_second, after.read_gb_per_second);
+  compare("the integer peak (GMAC/s)", before.integer_gmac_per_second,
+          after.integer_gmac_per_second);
+}
+
+}  // namespace
+
+void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
+                   const std::function<void(const BenchmarkRow&)>& done,
+                   const std::function<void(const std::string&)>& warn) {
+  for (const int threads : plan.threads) {
+    EngineOptions options = engine->options();
+    options.threads = threads;
+    const std::shared_ptr<const Engine> with_threads = engine->with(options);
+    const runtime::MachineLimits limits = runtime::measure_limits(*with_threads->impl().team);
+    Session session(with_threads);
+    for (const std::int32_t depth : plan.depths) {
+      if (depth < session.position()) session.truncate(depth);
+      if (session.append_noise(depth - session.position()) == SessionStatus::kContextFull) {
+        throw std::runtime_error(
+            fmt::format("a depth of {} doesn't fit a context of {}", depth, session.capacity()));
+      }
+      const auto measure = [&](const char* test, int n) {
+        if (n > session.capacity() - depth) {
+          throw std::runtime_error(
+              fmt::format("{} tokens at a depth of {} don't fit a context of {}", n, depth,
+                          session.capacity()));
+        }
+        BenchmarkRow row;
+        row.test = test;
+        row.threads = threads;
+        row.n = n;
+        row.depth = depth;
+        row.limits = limits;
+        row = Measurement(session, row).run(plan.repeat);
+        fill_in_rates(row, session, *with_threads);
+        done(row);
+      };
+      for (const int n : plan.prefill) measure("prefill", n);
+      for (const int n : plan.decode) measure("decode", n);
+    }
+    check_limits(limits, runtime::measure_limits(*with_threads->impl().team), warn);
+  }
+}
+
+}  // namespace leyden

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/engine.h"
+#include "src/model/profile.h"
+#include "src/runtime/machine_limits.h"
+
+namespace leyden {
+
+/// What to measure: every combination.
+struct BenchmarkPlan {
+  std::vector<int> prefill, decode;  // tokens of a prompt; tokens generated one by one
+  std::vector<std::int32_t> depths;  // tokens in the cache before
+  std::vector<int> threads;
+  int repeat = 5;
+};
+
+/// One combination. Rates are of the median sample.
+struct BenchmarkRow {
+  std::string test;  // "prefill" or "decode"
+  int threads = 0, n = 0;
+  std::int32_t depth = 0;
+  std::vector<double> samples;  // tokens per second, in the order measured
+  double tokens_per_second = 0;
+  double weight_bytes_per_token = 0, cache_bytes_per_token = 0;  // of decoding
+  double gb_per_second = 0, bandwidth_share = 0;                 // of what was read at least
+  double gmac_per_second = 0, mac_share = 0;                     // of products with weights
+  std::array<double, model::kParts.size()> seconds_per_token = {};
+  runtime::MachineLimits limits;
+};
+
+/// Measures every row, calling `done` after each. The limits are measured for each thread count
+/// before its rows and again after them; `warn` hears when they moved by more than a tenth, since
+/// then the machine was not the engine's alone.
+void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
+                   const std::function<void(const BenchmarkRow&)>& done,
+                   const std::function<void(const std::string&)>& warn);
+
+}  // namespace leyden

@@ -1,0 +1,71 @@
+#include "src/model/cost.h"
+
+#include <algorithm>
+
+namespace leyden::model {
+namespace {
+
+class Sum {
+ public:
+  void add(const quant::MatrixView& m, double times = 1) {
+    cost.weight_bytes += times * static_cast<double>(quant::matrix_bytes(m.format, m.rows, m.cols));
+    cost.weight_macs += times * static_cast<double>(m.rows) * static_cast<double>(m.cols);
+  }
+  void add(const quant::MatrixStack& stack, double times) { add(stack.first, times); }
+  void add(const MlpWeights& mlp, double times = 1) {
+    add(mlp.gate, times);
+    add(mlp.up, times);
+    add(mlp.down, times);
+  }
+  void add(const LayerWeights& w, const formats::ModelConfig& config) {
+    const AttentionWeights& a = w.attention;
+    const auto heads = static_cast<double>(config.num_attention_heads);
+    if (a.q_a) add(*a.q_a);
+    add(a.q_b);
+    add(a.kv_a);
+    // Absorbed or decompressed, the key rows and the value rows of kv_b are multiplied once.
+    add(a.k_b_absorbed, heads);
+    add(a.v_b, heads);
+    add(a.o);
+    if (w.indexer) {
+      add(w.indexer->q_b);
+      add(w.indexer->k);
+      add(w.indexer->head_weights);
+    }
+    if (w.mlp) add(*w.mlp);
+    if (!w.moe) return;
+    const auto chosen = static_cast<double>(config.num_experts_per_tok);
+    add(w.moe->router);
+    add(w.moe->gate, chosen);
+    add(w.moe->up, chosen);
+    add(w.moe->down, chosen);
+    if (w.moe->shared) add(*w.moe->shared);
+  }
+
+  TokenCost cost;
+};
+
+}  // namespace
+
+TokenCost decode_cost(const formats::ModelConfig& config, const ModelWeights& weights,
+                      const KvCache& cache, bool sparse, std::int64_t depth) {
+  Sum sum;
+  for (const LayerWeights& w : weights.layers) sum.add(w, config);
+  sum.add(weights.head);
+  const auto layers = static_cast<double>(weights.layers.size());
+  const double keys = static_cast<double>(depth) + 1;
+  const bool selects = sparse && config.has_indexer() && depth >= config.index_topk;
+  const double attended = selects ? config.index_topk : keys;
+  sum.cost.cache_bytes = layers * attended * static_cast<double>(cache.row_bytes());
+  if (selects) sum.cost.cache_bytes += layers * keys * static_cast<double>(cache.index_bytes());
+  return sum.cost;
+}
+
+TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights) {
+  Sum sum;
+  for (const LayerWeights& w : weights.layers) sum.add(w, config);
+  sum.cost.weight_bytes = 0;
+  return sum.cost;
+}
+
+}  // namespace leyden::model

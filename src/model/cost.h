@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "formats/model_config.h"
+#include "src/model/attention.h"
+#include "src/model/kv_cache.h"
+#include "src/model/weights.h"
+
+namespace leyden::model {
+
+/// What one token costs at least: the memory that has to be read for it and the multiplications
+/// with weights that have to be done, from shapes and formats alone.
+struct TokenCost {
+  double weight_bytes = 0;
+  double cache_bytes = 0;  // attended latents and scored index keys
+  double weight_macs = 0;  // products with weights; attention itself is not among them
+};
+
+/// Decoding one token with `depth` tokens in the cache.
+TokenCost decode_cost(const formats::ModelConfig& config, const ModelWeights& weights,
+                      const KvCache& cache, bool sparse, std::int64_t depth);
+
+/// One token of a long prompt: every weight is multiplied but the head, and weight bytes, which
+/// many tokens share, count as nothing.
+TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights);
+
+}  // namespace leyden::model

@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "formats/model_config.h"
+#include "simd/kernels.h"
+#include "src/benchmark.h"
+#include "src/runtime/cores.h"
+#include "tools/bench_report.h"
+#include "tools/commands.h"
+#include "tools/demo_model.h"
+#include "tools/json_output.h"
+#include "tools/model_options.h"
+#include "tools/terminal.h"
+
+namespace leyden::tools {
+namespace {
+
+struct BenchOptions {
+  ModelOptions model;
+  std::string synthetic, layers = "1+1", format = "md", json_file;
+  std::vector<int> prefill, decode, threads;
+  std::vector<std::int32_t> depths = {0};
+  int repeat = 5;
+};
+
+std::pair<int, int> parse_layers(const std::string& text) {
+  int dense = 0, moe = 0, used = 0;
+  if (std::sscanf(text.c_str(), "%4d+%4d%n", &dense, &moe, &used) == 2 &&
+      used == static_cast<int>(text.size()) && dense >= 0 && moe >= 0 && dense + moe > 0) {
+    return {dense, moe};
+  }
+  throw CLI::ValidationError("--layers", "'" + text + "' is not of the form DENSE+MOE, as 1+1");
+}
+
+std::shared_ptr<const Engine> load(const BenchOptions& options, std::string& model_name) {
+  if (options.synthetic.empty()) {
+    model_name = options.model.model.empty() ? "demo" : options.model.model;
+    return load_engine(options.model);
+  }
+  const auto [dense, moe] = parse_layers(options.layers);
+  model_name = fmt::format("{} {}+{}", options.synthetic, dense, moe);
+  ProgressLine line("making weights");
+  return Engine::synthetic(
+      options.synthetic, dense, moe, options.model.engine,
+      [&line](std::uint64_t done, std::uint64_t total) { line.update(done, total); });
+}
+
+void run_bench(BenchOptions options) {
+  const ReportFormat format = parse_report_format(options.format);
+  if (options.prefill.empty() && options.decode.empty()) {
+    options.prefill = {512};
+    options.decode = {32};
+  }
+  if (options.threads.empty()) options.threads = {runtime::usable_cores()};
+  std::string model_name;
+  const auto engine = load(options, model_name);
+
+  Report report(format, model_name, engine->options().weights,
+                std::string(simd::name(simd::kernels().isa)), human_output(options.json_file));
+  run_benchmark(
+      engine, {options.prefill, options.decode, options.depths, options.threads, options.repeat},
+      [&](const BenchmarkRow& row) { report.add(row); },
+      [](const std::string& warning) { fmt::print(stderr, "leyden: {}\n", warning); });
+  report.finish();
+  if (!options.json_file.empty()) write_json(options.json_file, report.json());
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, int&) {
+  auto* const command = app.add_subcommand(
+      "bench", "Measure tokens per second, beside what this machine can do at most");
+  const auto options = std::make_shared<BenchOptions>();
+  command
+      ->add_option("--synthetic", options->synthetic,
+                   "Random weights in a model's true widths, made in memory, instead of -m")
+      ->type_name("v3.2|v3|lite")
+      ->check(CLI::IsMember({"v3.2", "v3", "lite"}));
+  command->add_option("--layers", options->layers, "Layers of the synthetic model")
+      ->type_name("DENSE+MOE")
+      ->capture_default_str();
+  command
+      ->add_option("--recipe", options->model.engine.weights,
+                   "Formats of the synthetic weights (default: int4)")
+      ->type_name("RECIPE");
+  const auto list = [&](const std::string& flag, auto& values, const std::string& help) {
+    command->add_option(flag, values, help)->delimiter(',')->type_name("N,...");
+  };
+  list("--prefill", options->prefill, "Prompt lengths (default, with --decode: 512 and 32)");
+  list("--decode", options->decode, "Numbers of tokens to generate");
+  list("--depth", options->depths, "Tokens in the cache before (default: 0)");
+  command->add_option("--repeat", options->repeat, "Samples per row; the median is reported")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--format", options->format, "Of the report on standard output")
+      ->type_name("md|json|jsonl|csv")
+      ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}))
+      ->capture_default_str();
+  command->add_option("--json", options->json_file, "Also write all rows as JSON")
+      ->type_name("FILE");
+  add_model_options(*command, options->model);
+  command->remove_option(command->get_option("--threads"));
+  command
+      ->add_option("-t,--threads", options->threads,
+                   "Thread counts, one row each (default: physical cores)")
+      ->delimiter(',')
+      ->type_name("N,...")
+      ->check(CLI::PositiveNumber);
+  command->callback([options] { run_bench(*options); });
+}
+
+}  // namespace leyden::tools

@@ -1,0 +1,143 @@
+#include "tools/bench_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace leyden::tools {
+namespace {
+
+nlohmann::json finite(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+/// Largest minus smallest sample, relative to the median.
+double spread(const BenchmarkRow& row) {
+  const auto [low, high] = std::ranges::minmax(row.samples);
+  return (high - low) / row.tokens_per_second;
+}
+
+}  // namespace
+
+ReportFormat parse_report_format(const std::string& name) {
+  if (name == "json") return ReportFormat::kJson;
+  if (name == "jsonl") return ReportFormat::kJsonLines;
+  if (name == "csv") return ReportFormat::kCsv;
+  return ReportFormat::kMarkdown;
+}
+
+Report::Report(ReportFormat format, std::string model, std::string recipe, std::string isa,
+               std::FILE* out)
+    : format_(format),
+      model_(std::move(model)),
+      recipe_(std::move(recipe)),
+      isa_(std::move(isa)),
+      out_(out) {}
+
+nlohmann::json Report::row_json(const BenchmarkRow& row) const {
+  nlohmann::json parts;
+  for (std::size_t i = 0; i < model::kParts.size(); ++i) {
+    parts[std::string(name(model::kParts[i]))] = finite(row.seconds_per_token[i]);
+  }
+  const bool decodes = row.test == "decode";
+  return {{"model", model_},
+          {"recipe", recipe_},
+          {"isa", isa_},
+          {"threads", row.threads},
+          {"test", row.test},
+          {"n", row.n},
+          {"depth", row.depth},
+          {"tokens_per_second", finite(row.tokens_per_second)},
+          {"tokens_per_second_per_thread", finite(row.tokens_per_second / row.threads)},
+          {"weight_bytes_per_token", row.weight_bytes_per_token},
+          {"cache_bytes_per_token", row.cache_bytes_per_token},
+          {"gb_per_second", decodes ? finite(row.gb_per_second) : nlohmann::json()},
+          {"bandwidth_share", decodes ? finite(row.bandwidth_share) : nlohmann::json()},
+          {"gmac_per_second", finite(row.gmac_per_second)},
+          {"mac_share", finite(row.mac_share)},
+          {"read_gb_per_second_limit", finite(row.limits.read_gb_per_second)},
+          {"integer_gmac_per_second_limit", finite(row.limits.integer_gmac_per_second)},
+          {"parts", std::move(parts)},
+          {"samples", row.samples}};
+}
+
+void Report::print_markdown(const BenchmarkRow& row) {
+  if (rows_.size() == 1) {
+    fmt::print(out_, "{}, recipe {}, {}\n\n", model_, recipe_, isa_);
+    fmt::print(out_,
+               "| test | depth | threads | tokens/s | spread | ms/token | per thread | GB/s | of "
+               "bandwidth | GMAC/s | of peak |");
+    for (const model::Part part : model::kParts) fmt::print(out_, " {} |", name(part));
+    fmt::print(out_, "\n|---|---|---|---|---|---|---|---|---|---|---|");
+    for (std::size_t i = 0; i < model::kParts.size(); ++i) fmt::print(out_, "---|");
+    fmt::print(out_, "\n");
+  }
+  const bool decodes = row.test == "decode";
+  fmt::print(out_,
+             "| {} {} | {} | {} | {:.2f} | {:.1f} % | {:.2f} | {:.2f} | {} | {} | {:.1f} | "
+             "{:.1f} % |",
+             row.test, row.n, row.depth, row.threads, row.tokens_per_second, 100 * spread(row),
+             1e3 / row.tokens_per_second, row.tokens_per_second / row.threads,
+             decodes ? fmt::format("{:.1f}", row.gb_per_second) : "",
+             decodes ? fmt::format("{:.1f} %", 100 * row.bandwidth_share) : "", row.gmac_per_second,
+             100 * row.mac_share);
+  double total = 0;
+  for (const double seconds : row.seconds_per_token) total += seconds;
+  for (const double seconds : row.seconds_per_token) {
+    fmt::print(out_, " {:.1f} % |", 100 * seconds / total);
+  }
+  fmt::print(out_, "\n");
+  std::fflush(out_);
+}
+
+void Report::print_csv(const BenchmarkRow& row) {
+  if (rows_.size() == 1) {
+    fmt::print(out_,
+               "model,recipe,isa,threads,test,n,depth,tokens_per_second,gb_per_second,"
+               "bandwidth_share,gmac_per_second,mac_share");
+    for (const model::Part part : model::kParts) fmt::print(out_, ",{}_seconds", name(part));
+    fmt::print(out_, "\n");
+  }
+  fmt::print(out_, "\"{}\",{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}", model_, recipe_,
+             isa_, row.threads, row.test, row.n, row.depth, row.tokens_per_second,
+             row.gb_per_second, row.bandwidth_share, row.gmac_per_second, row.mac_share);
+  for (const double seconds : row.seconds_per_token) fmt::print(out_, ",{:.6g}", seconds);
+  fmt::print(out_, "\n");
+  std::fflush(out_);
+}
+
+void Report::add(const BenchmarkRow& row) {
+  rows_.push_back(row_json(row));
+  switch (format_) {
+    case ReportFormat::kMarkdown:
+      print_markdown(row);
+      break;
+    case ReportFormat::kCsv:
+      print_csv(row);
+      break;
+    case ReportFormat::kJsonLines:
+      fmt::print(out_, "{}\n", rows_.back().dump());
+      std::fflush(out_);
+      break;
+    case ReportFormat::kJson:
+      break;
+  }
+}
+
+void Report::finish() {
+  if (format_ == ReportFormat::kJson) fmt::print(out_, "{}\n", rows_.dump());
+  if (format_ != ReportFormat::kMarkdown || rows_.empty()) return;
+  fmt::print(out_, "\nLimits measured in the same run:");
+  int seen = 0;
+  for (const auto& row : rows_) {
+    if (row["threads"] == seen) continue;
+    seen = row["threads"];
+    fmt::print(out_, " {} thread{}: {:.1f} GB/s, {:.1f} GMAC/s;", seen, seen == 1 ? "" : "s",
+               row["read_gb_per_second_limit"].get<double>(),
+               row["integer_gmac_per_second_limit"].get<double>());
+  }
+  fmt::print(out_, "\n");
+}
+
+}  // namespace leyden::tools
