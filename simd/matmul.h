@@ -7,7 +7,7 @@
 
 namespace leyden::simd {
 
-/// Activations of `width` (1 to 16) tokens, cut into cells of 128 columns so that every token of a
+/// Activations of `width` (1 to kPanelTokens) tokens, cut into cells of 128 columns so that every token of a
 /// cell lies at a constant distance. Columns beyond the true width are zero. f32 and bf16 weights
 /// read `x`; int8 and int4 weights read the rest. What a caller doesn't need may be null.
 struct ActivationPanel {
@@ -36,7 +36,7 @@ struct MatmulArgs {
       nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
 };
 
-constexpr std::size_t kMatmulScratchBytes = 256 * 1024;
+constexpr std::size_t kMatmulScratchBytes = 8 * 1024;
 
 /// out[t][r] = sum_k x[t][k] * W[r][k].
 ///

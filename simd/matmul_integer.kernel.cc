@@ -4,7 +4,7 @@
 #include "simd/vec_rows.h"
 
 // int8 and int4 weights. A register holds a column quad of kRows output rows. Each quad is unpacked
-// once into a register and meets there all tokens of a batch, whose activations stream past as
+// once into a register and meets there all tokens of a panel, whose activations stream past as
 // broadcast operands; what a token accumulates lies in the first-level cache.
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
@@ -12,14 +12,10 @@ namespace {
 constexpr int kQuads = kGroup / 4;
 constexpr int kRowBytes = kRows * 4;  // of one quad in one register
 
-// Tokens of a batch at most. Their sums fill 8 KiB of the first-level cache, their activations
-// half a MiB of the second at 7168 columns, to be found there by every tile of the call.
-constexpr int kBatchTokens = 64;
-
-// What one batch accumulates for a tile, in the caller's scratch.
+// What a panel accumulates for one tile, in the caller's scratch: 8 KiB of the first-level cache.
 struct Sums {
-  float sum[kBatchTokens][kTileRows];   // over blocks
-  float part[kBatchTokens][kTileRows];  // over the groups of a block
+  float sum[kPanelTokens][kTileRows];   // over blocks
+  float part[kPanelTokens][kTileRows];  // over the groups of a block
 };
 static_assert(sizeof(Sums) <= kMatmulScratchBytes);
 
@@ -79,7 +75,7 @@ struct Groups {
   F32Rows scale[kGroupsAtOnce];
 };
 
-/// Where kTokens tokens of a cell lie.
+/// Where the tokens of a block lie, from the next one on.
 struct Cell {
   const std::int8_t* q;        // [.., 128], from the first group's columns on
   const std::int32_t* starts;  // [.., 4], from the first group on
@@ -87,6 +83,11 @@ struct Cell {
   float* part;                 // [.., 16], from the first row on
   float* sum;                  // [.., 16]
 };
+
+LEYDEN_INLINE Cell next(const Cell& cell, int n_tokens) {
+  return {cell.q + n_tokens * kBlock, cell.starts + n_tokens * kGroupsPerBlock,
+          cell.scale + n_tokens, cell.part + n_tokens * kTileRows, cell.sum + n_tokens * kTileRows};
+}
 
 /// Adds the groups to the parts of kTokens neighbouring tokens, and after the last group the parts
 /// to the sums. Two tokens alternate, so that one's dot product can wait for its latency.
@@ -125,11 +126,10 @@ LEYDEN_INLINE void add_groups(const Groups<Format>& groups, F32Rows bias, const 
   }
 }
 
-/// Groups kGroup0 .. of one block and half tile times all tokens of the panels.
+/// Groups kGroup0 .. of one block and half tile times all tokens of the panel.
 template <int kGroup0, typename Format>
-LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block, int b, int half,
-                                   F32Rows bias, const ActivationPanel* panels, int n_panels,
-                                   Sums* sums) {
+LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block, int half,
+                                   F32Rows bias, Cell cell, int width) {
   constexpr bool kFirst = kGroup0 == 0;
   constexpr bool kLast = kGroup0 + kGroupsAtOnce == kGroupsPerBlock;
   Groups<Format> groups;
@@ -138,58 +138,49 @@ LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block,
     format.quads(block, kGroup0 + g, half, groups.w[g]);
     groups.scale[g] = load_scale(block, kGroup0 + g, half);
   }
-  float* part = sums->part[0] + half * kRows;
-  float* sum = sums->sum[0] + half * kRows;
-  for (int p = 0; p < n_panels; ++p) {
-    const int width = panels[p].width;
-    const std::ptrdiff_t first = std::ptrdiff_t{b} * width;
-    Cell cell = {panels[p].q + first * kBlock + kGroup0 * kGroup,
-                 Format::starts(panels[p]) + first * kGroupsPerBlock + kGroup0,
-                 panels[p].scale + first, part, sum};
-    for (int t = width / 2; t > 0; --t) {
-      add_groups<Format, kFirst, kLast, 2>(groups, bias, cell);
-      cell.q += 2 * kBlock;
-      cell.starts += 2 * kGroupsPerBlock;
-      cell.scale += 2;
-      cell.part += 2 * kTileRows;
-      cell.sum += 2 * kTileRows;
-    }
-    if (width % 2 != 0) add_groups<Format, kFirst, kLast, 1>(groups, bias, cell);
-    part += width * kTileRows;
-    sum += width * kTileRows;
+  cell.q += kGroup0 * kGroup;
+  cell.starts += kGroup0;
+  cell.part += half * kRows;
+  cell.sum += half * kRows;
+  for (int t = width / 2; t > 0; --t) {
+    add_groups<Format, kFirst, kLast, 2>(groups, bias, cell);
+    cell = next(cell, 2);
   }
+  if (width % 2 != 0) add_groups<Format, kFirst, kLast, 1>(groups, bias, cell);
 }
 
 template <typename Format>
-LEYDEN_INLINE void multiply_block(const Format& format, const std::byte* block, int b,
-                                  const ActivationPanel* panels, int n_panels, Sums* sums) {
+LEYDEN_INLINE void multiply_block(const Format& format, const std::byte* block, const Cell& cell,
+                                  int width) {
   LEYDEN_UNROLL
   for (int half = 0; half < kHalves; ++half) {
     const F32Rows bias = load_bias(block, half);
     [&]<int... kStep>(std::integer_sequence<int, kStep...>) __attribute__((always_inline)) {
-      (multiply_groups<kStep * kGroupsAtOnce>(format, block, b, half, bias, panels, n_panels, sums),
-       ...);
+      (multiply_groups<kStep * kGroupsAtOnce>(format, block, half, bias, cell, width), ...);
     }
     (std::make_integer_sequence<int, kGroupsPerBlock / kGroupsAtOnce>());
   }
 }
 
-/// All tiles of the call times a batch of panels with n_tokens tokens.
+/// All tiles of the call times one panel; out is the panel's first row of results.
 template <typename Format>
-LEYDEN_INLINE void multiply_batch(const Format& format, const MatmulArgs& args,
-                                  const ActivationPanel* panels, int n_panels, int n_tokens,
-                                  float* out) {
+LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
+                                  const ActivationPanel& panel, float* out) {
   Sums* sums = reinterpret_cast<Sums*>(args.scratch);
   const std::byte* block = args.tiles;
   for (int row = 0; row < args.n_rows; row += kTileRows) {
-    for (int t = 0; t < n_tokens; ++t) store(sums->sum[t], zero_f32());
+    for (int t = 0; t < panel.width; ++t) store(sums->sum[t], zero_f32());
+    Cell cell = {panel.q, Format::starts(panel), panel.scale, sums->part[0], sums->sum[0]};
     for (int b = 0; b < args.n_blocks; ++b, block += Format::kBytes) {
       for (std::size_t i = 0; i < Format::kBytes; i += kLine) {
         __builtin_prefetch(block + kReadAhead + i);
       }
-      multiply_block(format, block, b, panels, n_panels, sums);
+      multiply_block(format, block, cell, panel.width);
+      cell.q += panel.width * kBlock;
+      cell.starts += panel.width * kGroupsPerBlock;
+      cell.scale += panel.width;
     }
-    for (int t = 0; t < n_tokens; ++t) {
+    for (int t = 0; t < panel.width; ++t) {
       store_first(out + t * args.out_stride + row, load(sums->sum[t]), args.n_rows - row);
     }
   }
@@ -198,14 +189,9 @@ LEYDEN_INLINE void multiply_batch(const Format& format, const MatmulArgs& args,
 template <typename Format>
 LEYDEN_INLINE void matmul(const Format& format, const MatmulArgs& args) {
   float* out = args.out;
-  for (int p = 0; p < args.n_panels;) {
-    const ActivationPanel* first = args.panels + p;
-    int n_tokens = 0;
-    while (p < args.n_panels && n_tokens + args.panels[p].width <= kBatchTokens) {
-      n_tokens += args.panels[p++].width;
-    }
-    multiply_batch(format, args, first, static_cast<int>(args.panels + p - first), n_tokens, out);
-    out += n_tokens * args.out_stride;
+  for (int p = 0; p < args.n_panels; ++p) {
+    multiply_panel(format, args, args.panels[p], out);
+    out += args.panels[p].width * args.out_stride;
   }
 }
 

@@ -56,8 +56,8 @@ TEST_P(MatmulTest, MatchesTheReferenceForFewAndManyBlocks) {
 }
 
 TEST_P(MatmulTest, MatchesTheReferenceForSeveralPanels) {
-  expect_reference_bits(33, 9, {16, 16});
-  expect_reference_bits(33, 9, {16, 16, 16, 11});
+  expect_reference_bits(33, 9, {64, 64});
+  expect_reference_bits(33, 9, {64, 64, 11});
   expect_reference_bits(33, 9, {2, 1, 16, 4});
 }
 
