@@ -6,6 +6,7 @@
 
 #include "quant/group_codes.h"
 #include "quant/number.h"
+#include "quant/pack.h"
 #include "simd/kernels.h"
 
 namespace leyden::quant {
@@ -26,6 +27,7 @@ struct SampleBlock {
   const float* importance;  // [n_cols] or null
 };
 
+/// Nothing when a weight can't be packed: packing will say so.
 std::vector<SampleBlock> cut(const SampleRows& rows) {
   std::vector<SampleBlock> blocks;
   for (int r = 0; r < rows.n_rows; r += kTileRows) {
@@ -34,8 +36,10 @@ std::vector<SampleBlock> cut(const SampleRows& rows) {
       block.n_rows = std::min(kTileRows, rows.n_rows - r);
       block.n_cols = std::min(kBlock, rows.cols - c);
       block.importance = rows.importance == nullptr ? nullptr : rows.importance + c;
-      simd::kernels().pack_columns(rows.weight + r * rows.row_stride + c, rows.row_stride,
-                                   block.n_rows, block.n_cols, block.columns);
+      const float largest =
+          simd::kernels().pack_columns(rows.weight + r * rows.row_stride + c, rows.row_stride,
+                                       block.n_rows, block.n_cols, block.columns);
+      if (!(largest <= kLargestInt4)) return {};
     }
   }
   return blocks;

@@ -24,8 +24,7 @@ struct SampleRows {
 /// so every round lowers the sample's error until codes stop changing; kLevelRounds rounds from
 /// `start` get within a per mille of that. The result is then scaled so that rounding its levels to
 /// integers costs least.
-/// Weights must be finite and at most 65504 in size, as packing demands. A sample of zeros gives
-/// `start` back.
+/// A sample of zeros, or one with a weight that can't be packed, gives `start` back.
 Levels learn_levels(const SampleRows& rows, const Levels& start = kGaussianLevels);
 
 /// Which rows of a matrix [rows, cols] to learn from: evenly spread, together about 1 /

@@ -22,7 +22,7 @@ float limit(WeightFormat format) {
     case WeightFormat::kInt8:
       return kLargestFp16 * 127;
     case WeightFormat::kInt4:
-      return kLargestFp16;
+      return kLargestInt4;
   }
   return 0;
 }

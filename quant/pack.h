@@ -20,6 +20,9 @@ struct TileRows {
                                       // squared error of column k counts importance[k] times
 };
 
+/// The largest weight that int4 takes, so that a table with a short arm has a scale for it too.
+constexpr float kLargestInt4 = 65504.0f;
+
 enum class PackStatus {
   kOk,
   kNotFinite,  // a weight is infinite or NaN

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/load_error.h"
+#include "quant/level_fit.h"
 #include "quant/number.h"
 #include "quant/pack.h"
 
@@ -33,6 +34,9 @@ TensorBuilder::TensorBuilder(const formats::Checkpoint& checkpoint, const Planne
   rows_per_piece_ = planned.source.transposed ? planned.rows : std::min(kPieceRows, planned.rows);
   n_matrices_ = static_cast<int>(planned.count);
   pieces_per_matrix_ = static_cast<int>((planned.rows + rows_per_piece_ - 1) / rows_per_piece_);
+  if (format == quant::WeightFormat::kInt4) {
+    learned_ = std::make_unique<LearnedLevels[]>(static_cast<std::size_t>(planned.count));
+  }
 }
 
 TensorBuilder::Range TensorBuilder::range(int piece) const {
@@ -71,10 +75,10 @@ void TensorBuilder::build(int piece, std::byte* to) const {
   }
   if (first == 0 && spec_.format == quant::WeightFormat::kInt4) {
     std::memset(to, 0, quant::prefix_bytes(spec_.format));
-    std::memcpy(to, quant::kGaussianLevels.data(), quant::kGaussianLevels.size());
+    std::memcpy(to, levels(matrix).data(), sizeof(quant::Levels));
     to += quant::prefix_bytes(spec_.format);
   }
-  build_tiles(*checkpoint_.find(planned_.source.name_of(matrix)), matrix, first, n, to);
+  build_tiles(matrix, first, n, to);
 }
 
 void TensorBuilder::build_rows(std::int64_t first, std::int64_t n, std::byte* to) const {
@@ -92,29 +96,58 @@ void TensorBuilder::build_rows(std::int64_t first, std::int64_t n, std::byte* to
   quant::f32_to_bf16(values, reinterpret_cast<std::uint16_t*>(to));
 }
 
-void TensorBuilder::build_tiles(const formats::CheckpointTensor& source, std::int64_t matrix,
-                                std::int64_t first_row, std::int64_t n, std::byte* to) const {
+std::vector<float> TensorBuilder::read_rows(std::int64_t matrix, std::int64_t first_row,
+                                            std::int64_t n) const {
   const TensorSource& from = planned_.source;
+  const formats::CheckpointTensor& source = *checkpoint_.find(from.name_of(matrix));
   const std::int64_t source_row = from.first_row + matrix * from.row_step;
   std::vector<float> rows(static_cast<std::size_t>(n * spec_.cols));
-  if (from.transposed) {
-    std::vector<float> original(rows.size());  // [cols, rows]
-    checkpoint_.read_rows_f32(source, source_row, source_row + spec_.cols, original.data());
-    for (std::int64_t r = 0; r < spec_.rows; ++r) {
-      for (std::int64_t c = 0; c < spec_.cols; ++c) {
-        rows[static_cast<std::size_t>(r * spec_.cols + c)] =
-            original[static_cast<std::size_t>(c * spec_.rows + r)];
-      }
-    }
-  } else {
+  if (!from.transposed) {
     const std::int64_t begin = source_row + first_row;
     checkpoint_.read_rows_f32(source, begin, begin + n, rows.data());
+    return rows;
   }
+  std::vector<float> original(rows.size());  // [cols, rows]
+  checkpoint_.read_rows_f32(source, source_row, source_row + spec_.cols, original.data());
+  for (std::int64_t r = 0; r < spec_.rows; ++r) {
+    for (std::int64_t c = 0; c < spec_.cols; ++c) {
+      rows[static_cast<std::size_t>(r * spec_.cols + c)] =
+          original[static_cast<std::size_t>(c * spec_.rows + r)];
+    }
+  }
+  return rows;
+}
 
+const quant::Levels& TensorBuilder::levels(std::int64_t matrix) const {
+  LearnedLevels& learned = learned_[static_cast<std::size_t>(matrix)];
+  std::call_once(learned.once, [&] { learned.levels = learn_levels(matrix); });
+  return learned.levels;
+}
+
+quant::Levels TensorBuilder::learn_levels(std::int64_t matrix) const {
+  const auto width = static_cast<std::ptrdiff_t>(spec_.cols);
+  const std::vector<std::int64_t> wanted = quant::sample_rows(spec_.rows, spec_.cols);
+  std::vector<float> sample(wanted.size() * static_cast<std::size_t>(width)), whole;
+  if (planned_.source.transposed) whole = read_rows(matrix, 0, spec_.rows);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const std::vector<float> row =
+        whole.empty() ? read_rows(matrix, wanted[i], 1) : std::vector<float>();
+    const float* const from = whole.empty() ? row.data() : whole.data() + wanted[i] * width;
+    std::copy_n(from, width, sample.data() + static_cast<std::ptrdiff_t>(i) * width);
+  }
+  return quant::learn_levels({.weight = sample.data(),
+                              .row_stride = width,
+                              .n_rows = static_cast<int>(wanted.size()),
+                              .cols = static_cast<int>(width)});
+}
+
+void TensorBuilder::build_tiles(std::int64_t matrix, std::int64_t first_row, std::int64_t n,
+                                std::byte* to) const {
+  const std::vector<float> rows = read_rows(matrix, first_row, n);
   quant::TileRows tile;
   tile.row_stride = spec_.cols;
   tile.cols = static_cast<int>(spec_.cols);
-  tile.levels = &quant::kGaussianLevels;
+  if (learned_) tile.levels = &levels(matrix);
   const std::size_t tile_bytes =
       quant::MatrixView{spec_.format, spec_.rows, spec_.cols, nullptr}.tile_bytes();
   for (std::int64_t r = 0; r < n; r += simd::kTileRows, to += tile_bytes) {
@@ -122,6 +155,9 @@ void TensorBuilder::build_tiles(const formats::CheckpointTensor& source, std::in
     tile.n_rows = static_cast<int>(std::min<std::int64_t>(simd::kTileRows, n - r));
     const quant::PackStatus status = quant::pack_tile(spec_.format, tile, to);
     if (status == quant::PackStatus::kOk) continue;
+    const TensorSource& from = planned_.source;
+    const formats::CheckpointTensor& source = *checkpoint_.find(from.name_of(matrix));
+    const std::int64_t source_row = from.first_row + matrix * from.row_step;
     throw formats::LoadError(
         source.file, fmt::format("tensor '{}' at byte {}, rows {} to {}: {} (packing as {})",
                                  source.name, source.offset, source_row + first_row + r,

@@ -2,8 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 #include "formats/checkpoint.h"
+#include "quant/levels.h"
 #include "quant/tensor_spec.h"
 #include "src/model/tensor_plan.h"
 
@@ -36,14 +40,25 @@ class TensorBuilder {
 
  private:
   void build_rows(std::int64_t first, std::int64_t n, std::byte* to) const;
-  void build_tiles(const formats::CheckpointTensor& source, std::int64_t matrix,
-                   std::int64_t first_row, std::int64_t n, std::byte* to) const;
+  void build_tiles(std::int64_t matrix, std::int64_t first_row, std::int64_t n,
+                   std::byte* to) const;
+  /// Rows [first_row, first_row + n) of a matrix, all of them when the source is transposed.
+  std::vector<float> read_rows(std::int64_t matrix, std::int64_t first_row, std::int64_t n) const;
+  /// The levels of an int4 matrix, learned by whoever asks first.
+  const quant::Levels& levels(std::int64_t matrix) const;
+  quant::Levels learn_levels(std::int64_t matrix) const;
 
   const formats::Checkpoint& checkpoint_;
   const PlannedTensor& planned_;
   quant::TensorSpec spec_;
   int n_matrices_ = 0, pieces_per_matrix_ = 0;
   std::int64_t rows_per_piece_ = 0;
+
+  struct LearnedLevels {
+    std::once_flag once;
+    quant::Levels levels;
+  };
+  std::unique_ptr<LearnedLevels[]> learned_;  // [n_matrices], int4 only
 };
 
 }  // namespace leyden::model

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -85,6 +86,15 @@ TEST(LearnLevelsTest, OddShapesAndZerosAreFine) {
   const std::vector<float> zeros(kRows * kCols, 0.0f);
   EXPECT_EQ(learn_levels(sample(zeros)), kGaussianLevels);
   EXPECT_EQ(learn_levels({nullptr, 0, 0, 128}), kGaussianLevels);
+}
+
+TEST(LearnLevelsTest, WeightsThatCannotBePackedTeachNothing) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1e6f}) {
+    auto w = laplace(kRows * kCols, 10);
+    w[777] = bad;
+    EXPECT_EQ(learn_levels(sample(w)), kGaussianLevels);
+  }
 }
 
 TEST(SampleRowsTest, RowsAreSpreadAndLimited) {
