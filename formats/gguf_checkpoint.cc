@@ -177,7 +177,9 @@ void GgufCheckpoint::add_kv_b(const Located& keys, int layer) {
 }
 
 std::optional<std::string> GgufCheckpoint::companion(std::string_view file_name) const {
-  if (file_name == "tokenizer.json") return gguf_tokenizer_json(parts_.front().keys());
+  const GgufKeys& keys = parts_.front().keys();
+  if (file_name == "tokenizer.json") return gguf_tokenizer_json(keys);
+  if (file_name == "tokenizer_config.json") return gguf_tokenizer_config_json(keys);
   return std::nullopt;
 }
 

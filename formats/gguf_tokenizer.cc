@@ -43,4 +43,10 @@ std::optional<std::string> gguf_tokenizer_json(const GgufKeys& keys) {
   return tokenizer_json(tokenizer_from_lists(lists, keys.file_name()));
 }
 
+std::optional<std::string> gguf_tokenizer_config_json(const GgufKeys& keys) {
+  constexpr const char* kTemplate = "tokenizer.chat_template";
+  if (!keys.has(kTemplate)) return std::nullopt;
+  return fmt::format("{{\"chat_template\": {}}}", json_quote(keys.string(kTemplate)));
+}
+
 }  // namespace leyden::formats

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,5 +16,8 @@ void check_gguf_tokenizer(const GgufKeys& keys, std::int64_t vocab_size);
 /// The tokenizer of a GGUF file as a tokenizer.json, or nothing if it has none.
 /// Errors: LoadError naming the key and the entry.
 std::optional<std::string> gguf_tokenizer_json(const GgufKeys& keys);
+
+/// A tokenizer_config.json with the chat template, or nothing if the file has none.
+std::optional<std::string> gguf_tokenizer_config_json(const GgufKeys& keys);
 
 }  // namespace leyden::formats

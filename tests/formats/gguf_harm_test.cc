@@ -284,6 +284,20 @@ TEST_F(HarmfulGgufTest, TokenizerListsAreChecked) {
               HasSubstr("has 289 tokens, expected at most vocab_size 288"));
 }
 
+TEST_F(HarmfulGgufTest, ChatTemplatesAreHandedOnAsText) {
+  GgufText text = good_;
+  text.erase("tokenizer.chat_template");
+  EXPECT_EQ(
+      Checkpoint::open(dir_.write("model.gguf", text.file()))->companion("tokenizer_config.json"),
+      std::nullopt);
+  const std::string harmful = "{{ \"a\" }}\n\x1b[2J" + std::string(1, '\0');
+  text.set("tokenizer.chat_template", gguf_text_value(harmful));
+  const auto checkpoint = Checkpoint::open(dir_.write("model.gguf", text.file()));
+  const auto config = checkpoint->companion("tokenizer_config.json");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(parse_json(*config, "x")["chat_template"].get<std::string>(), harmful);
+}
+
 TEST_F(HarmfulGgufTest, HalvesOfKvBComeTogether) {
   EXPECT_THAT(refusal_after([](auto& t) { t.tensor("blk.1.attn_v_b.weight").name = "x"; }),
               HasSubstr("tensor 'blk.1.attn_k_b.weight' at byte"));
