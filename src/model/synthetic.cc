@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -189,6 +190,9 @@ formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, 
   }
   c.first_k_dense_replace = dense_layers;
   c.num_hidden_layers = dense_layers + moe_layers;
+  // The head's share of the work stays what it is in the whole model.
+  const int true_layers = shape == "lite" ? 27 : 61;
+  c.vocab_size = std::max(1024, c.vocab_size * c.num_hidden_layers / true_layers);
   if (moe_layers == 0) c.n_routed_experts = c.num_experts_per_tok = c.n_shared_experts = 0;
   formats::check_model_config(c, "synthetic " + std::string(shape));
   return c;

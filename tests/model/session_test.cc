@@ -1,0 +1,176 @@
+#include "src/session.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "formats/checkpoint.h"
+#include "formats/load_error.h"
+#include "formats/model_config.h"
+#include "formats/recipe_file.h"
+#include "src/chat.h"
+#include "src/convert.h"
+#include "src/evaluate.h"
+#include "src/generate.h"
+#include "src/runtime/thread_team.h"
+#include "tests/model/golden.h"
+
+namespace leyden {
+namespace {
+
+const std::string kDemo = std::string(LEYDEN_SOURCE_DIR) + "/models/demo";
+
+EngineOptions small_options() {
+  EngineOptions options;
+  options.threads = 2;
+  options.prefill_chunk = 32;
+  return options;
+}
+
+std::vector<float> logits_after(const std::shared_ptr<const Engine>& engine,
+                                const std::vector<std::int32_t>& tokens) {
+  Session session(engine);
+  EXPECT_EQ(session.prefill(tokens), SessionStatus::kOk);
+  return {session.logits().begin(), session.logits().end()};
+}
+
+/// A container made from the tiny V3.2 checkpoint, removed afterwards.
+class ContainerTest : public testing::Test {
+ protected:
+  ContainerTest()
+      : path_(std::filesystem::temp_directory_path() /
+              ("leyden_session_test_" + std::to_string(::getpid()) + ".leyden")) {
+    runtime::ThreadTeam team(2);
+    const auto checkpoint = formats::Checkpoint::open(model::golden_checkpoint("v32-tiny-fp8"));
+    convert(*checkpoint, formats::load_recipe("int4"), path_, team, {});
+  }
+  ~ContainerTest() override { std::filesystem::remove(path_); }
+
+  std::filesystem::path path_;
+  const std::vector<std::int32_t> tokens_ = model::Golden("v32-tiny-fp8").tokens;
+};
+
+TEST_F(ContainerTest, ComputesWhatTheCheckpointComputes) {
+  EngineOptions options = small_options();
+  options.weights = "int4";
+  const auto original = Engine::load(model::golden_checkpoint("v32-tiny-fp8"), options);
+  options.weights.clear();
+  const auto container = Engine::load(path_, options);
+  EXPECT_EQ(container->options().weights, "int4");
+  EXPECT_EQ(logits_after(container, tokens_), logits_after(original, tokens_));
+}
+
+TEST_F(ContainerTest, ComputesTheSameWhenMapped) {
+  EngineOptions options = small_options();
+  const auto copied = Engine::load(path_, options);
+  options.mmap = true;
+  const auto mapped = Engine::load(path_, options);
+  EXPECT_EQ(logits_after(mapped, tokens_), logits_after(copied, tokens_));
+}
+
+TEST_F(ContainerTest, RefusesAnotherRecipeThanItsOwn) {
+  EngineOptions options = small_options();
+  options.weights = "int8";
+  EXPECT_THROW(Engine::load(path_, options), std::runtime_error);
+}
+
+class DemoTest : public testing::Test {
+ protected:
+  static std::shared_ptr<const Engine> engine(const std::string& recipe) {
+    EngineOptions options = small_options();
+    options.weights = recipe;
+    return Engine::load(kDemo + "/checkpoint", options);
+  }
+};
+
+TEST_F(DemoTest, PrefillAndDecodeAgreeWhenAbsorbed) {
+  EngineOptions options = small_options();
+  options.mla = MlaChoice::kAbsorb;
+  const auto demo = Engine::load(kDemo + "/checkpoint", options);
+  const auto tokens = demo->tokenizer().encode_text(
+      "The fox lived near the river. One day it found a small red box under the old tree, and "
+      "inside the box there was a key. Where does the key belong? Nobody in the village knew.");
+  Session session(demo);
+  for (const std::int32_t token : tokens) ASSERT_EQ(session.decode(token), SessionStatus::kOk);
+  const std::vector<float> one_by_one(session.logits().begin(), session.logits().end());
+  EXPECT_EQ(logits_after(demo, tokens), one_by_one);
+}
+
+TEST_F(DemoTest, TruncatingForgets) {
+  const auto demo = engine("int8");
+  const auto tokens = demo->tokenizer().encode_text("What is the capital of Norway?");
+  Session session(demo);
+  session.prefill(tokens);
+  const std::vector<float> first(session.logits().begin(), session.logits().end());
+  session.truncate(3);
+  session.prefill(std::vector<std::int32_t>(50, 7));
+  session.truncate(3);
+  session.prefill(std::span(tokens).subspan(3));
+  EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), first);
+}
+
+TEST_F(DemoTest, SaysWhenTheContextIsFullAndComputesNothing) {
+  EngineOptions options = small_options();
+  options.context = 40;
+  const auto demo = Engine::load(kDemo + "/checkpoint", options);
+  Session session(demo);
+  EXPECT_EQ(session.prefill(std::vector<std::int32_t>(41, 5)), SessionStatus::kContextFull);
+  EXPECT_EQ(session.position(), 0);
+  EXPECT_EQ(session.prefill(std::vector<std::int32_t>(40, 5)), SessionStatus::kOk);
+  EXPECT_EQ(session.decode(5), SessionStatus::kContextFull);
+  EXPECT_EQ(session.position(), 40);
+}
+
+TEST_F(DemoTest, StopsAPrefillBetweenChunks) {
+  Session session(engine("int8"));
+  const std::vector<std::int32_t> tokens(200, 5);
+  EXPECT_EQ(session.prefill(tokens, [](int done, int) { return done < 64; }),
+            SessionStatus::kStopped);
+  EXPECT_EQ(session.position(), 64);
+}
+
+TEST_F(DemoTest, RefusesTokensOutsideTheVocabulary) {
+  Session session(engine("int8"));
+  EXPECT_THROW(session.decode(2048), std::out_of_range);
+  EXPECT_THROW(session.decode(-1), std::out_of_range);
+}
+
+TEST_F(DemoTest, AnswersAndRemembers) {
+  Chat chat(engine("int8"));
+  text::SamplerOptions greedy;
+  greedy.temperature = 0;
+  text::Sampler sampler(greedy);
+  chat.say("user", "What is the capital of Norway?");
+  EXPECT_EQ(chat.answer(sampler, {}, {}).content, "The capital of Norway is Oslo.");
+  const std::int32_t before = chat.session().position();
+  chat.say("user", "What is 7 + 8?");
+  const Generation second = chat.answer(sampler, {}, {});
+  EXPECT_EQ(second.content, "7 + 8 = 15.");
+  // The end token of the first answer and the second turn, but not the first turn again.
+  EXPECT_LT(second.prompt_tokens, 15);
+  EXPECT_GT(chat.session().position(), before);
+}
+
+/// models/demo/eval/reference.json: f32, 15875 tokens.
+constexpr double kReferencePerplexity = 1.72288;
+
+Documents heldout() {
+  std::ifstream in(kDemo + "/eval/heldout_tokens.json");
+  return nlohmann::json::parse(in)["documents"].get<Documents>();
+}
+
+TEST_F(DemoTest, Int8KeepsThePerplexity) {
+  const Perplexity found = perplexity(engine("int8"), heldout());
+  EXPECT_EQ(found.n_tokens, 15875u);
+  EXPECT_NEAR(found.value, kReferencePerplexity, 0.003 * kReferencePerplexity);
+}
+
+TEST_F(DemoTest, Int4KeepsThePerplexity) {
+  EXPECT_NEAR(perplexity(engine("int4"), heldout()).value, kReferencePerplexity,
+              0.006 * kReferencePerplexity);
+}
+
+}  // namespace
+}  // namespace leyden

@@ -1,0 +1,36 @@
+#include "src/runtime/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <new>
+
+namespace leyden::runtime {
+namespace {
+
+TEST(Memory, IsZeroedAndAlignedToHugePages) {
+  for (const HugePages pages : {HugePages::kAuto, HugePages::kThp, HugePages::kOff}) {
+    const Memory memory((std::size_t{5} << 20) + 123, pages);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.data()) % (2u << 20), 0u) << name(pages);
+    for (std::size_t i = 0; i < memory.size(); i += 4096) {
+      ASSERT_EQ(memory.data()[i], std::byte{0});
+    }
+    memory.data()[memory.size() - 1] = std::byte{1};
+  }
+}
+
+TEST(Memory, RefusesWhatCantBe) {
+  EXPECT_THROW(Memory(SIZE_MAX), std::bad_alloc);
+  EXPECT_THROW(Memory(SIZE_MAX / 2 - 5), std::bad_alloc);
+}
+
+TEST(Memory, MovesWithoutCopying) {
+  Memory a(4096);
+  std::byte* const data = a.data();
+  Memory b = std::move(a);
+  EXPECT_EQ(b.data(), data);
+  EXPECT_EQ(Memory().data(), nullptr);
+}
+
+}  // namespace
+}  // namespace leyden::runtime
