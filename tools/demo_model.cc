@@ -15,8 +15,7 @@ std::filesystem::path find_demo_model() {
   std::error_code unreadable;
   const fs::path program = fs::read_symlink("/proc/self/exe", unreadable);
   const std::vector<fs::path> places = {
-      program.parent_path() / "demo.leyden",
-      program.parent_path().parent_path() / "share" / "leyden" / "demo.leyden",
+      program.parent_path().parent_path() / "share" / "leyden" / "demo",
       fs::path(LEYDEN_SOURCE_DIR) / "models" / "demo" / "checkpoint",
   };
   std::string looked;
