@@ -5,6 +5,8 @@
 #include "formats/json.h"
 #include "formats/json_field.h"
 #include "src/text/chat_format.h"
+#include "src/text/completion.h"
+#include "src/text/completion_parser.h"
 #include "src/text/message.h"
 #include "tools/commands.h"
 #include "tools/json_lines.h"
@@ -17,6 +19,8 @@ using formats::JsonField;
 
 struct CommandOptions {
   std::string format, json_lines = "-";
+  bool parse = false;
+  bool lenient = false;
 };
 
 // A line may name its own format; otherwise --format decides.
@@ -36,22 +40,44 @@ Json render_line(const JsonField& line, const CommandOptions& options) {
   return {{"prompt", joined(render(format_of(line, options), messages, render_options))}};
 }
 
+Json parse_line(const JsonField& line, const CommandOptions& options) {
+  const text::ChatFormat format = format_of(line, options);
+  const bool thinking = line.boolean_or("thinking", false);
+  const std::string& completion = line.string("text");
+  if (!options.lenient) {
+    return {{"message", assistant_json(parse_completion(format, thinking, completion))}};
+  }
+  text::CompletionParser parser(format, thinking);
+  parser.push(completion);
+  parser.finish();
+  return {{"message", assistant_json(parser.message())}};
+}
+
 }  // namespace
 
 void add_render(CLI::App& app, int&) {
   const auto options = std::make_shared<CommandOptions>();
-  CLI::App* command = app.add_subcommand("render", "Turn conversations into prompts");
+  CLI::App* command =
+      app.add_subcommand("render", "Turn conversations into prompts, or completions into messages");
   command->add_option("--format", options->format, "v3, v3.1 or v3.2 (default: each line's own)")
       ->check(CLI::IsMember({"v3", "v3.1", "v3.2"}));
-  command->add_option("--jsonl", options->json_lines, "File of conversations, one per line")
+  command
+      ->add_option("--jsonl", options->json_lines,
+                   "File of conversations, one per line; - is standard input")
       ->capture_default_str();
+  command->add_flag("--parse", options->parse,
+                    "The other way: completions in, messages out; \"text\" and \"thinking\" in a "
+                    "line, \"message\" or \"error\" in the answer");
+  command->add_flag("--lenient", options->lenient,
+                    "With --parse: never an error, what isn't by the letter is content");
   command->footer(
       "A line has \"messages\" and, if wanted, \"tools\", \"thinking\", \"drop_thinking\" (v3.2),\n"
       "\"add_generation_prompt\" (v3, v3.1), \"add_bos\" and \"format\". It is answered by\n"
       "{\"prompt\": ...}, or {\"error\": ...} if the format has no form for it.");
   command->callback([options] {
-    answer_json_lines(options->json_lines,
-                      [&](const JsonField& line) { return render_line(line, *options); });
+    answer_json_lines(options->json_lines, [&](const JsonField& line) {
+      return options->parse ? parse_line(line, *options) : render_line(line, *options);
+    });
   });
 }
 

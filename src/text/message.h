@@ -17,10 +17,10 @@ class ChatError : public std::runtime_error {
 };
 
 struct ToolCall {
-  std::string id;  // not part of any prompt
+  std::string id = {};  // not part of any prompt
   std::string type = "function";
-  std::string name;
-  std::string arguments;  // JSON text, kept letter by letter
+  std::string name = {};
+  std::string arguments = {};  // JSON text, kept letter by letter
 };
 
 /// One message of a conversation, with the fields of OpenAI's chat interface and DeepSeek's

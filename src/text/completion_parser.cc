@@ -1,0 +1,134 @@
+#include "src/text/completion_parser.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
+#include "src/text/hold_back.h"
+#include "src/text/markers.h"
+
+namespace leyden::text {
+
+using namespace marker;
+
+namespace {
+
+// A block without a call in it is as good as broken: its text must not vanish.
+bool has_calls(const CallBlock& block) {
+  return block.status == CallBlock::Status::kComplete && !block.calls.empty();
+}
+
+}  // namespace
+
+CompletionParser::CompletionParser(ChatFormat format, bool thinking)
+    : format_(format),
+      calls_(call_markers(format)),
+      state_(thinking ? State::kReasoning : State::kContent) {
+  message_.role = "assistant";
+  message_.content = "";
+}
+
+CompletionParser::Delta CompletionParser::push(std::string_view text) {
+  Delta delta;
+  if (text.empty()) return delta;
+  if (state_ == State::kEnded) {  // so that was not the end
+    state_ = State::kContent;
+    delta.content = kEnd;
+  }
+  held_ += text;
+  // A block of calls can only become complete, or visibly wrong, with the end of a marker.
+  if (state_ == State::kCalls && text.find('>') == std::string_view::npos) return delta;
+  while (step(delta)) {
+  }
+  collect(delta);
+  return delta;
+}
+
+CompletionParser::Delta CompletionParser::finish() {
+  Delta delta;
+  if (state_ == State::kCalls) {
+    // All calls may be there and only the end marker missing.
+    CallBlock block = parse_call_block(format_, held_ + std::string(calls_.end));
+    if (has_calls(block) && block.n_bytes == held_.size() + calls_.end.size()) {
+      delta.tool_calls = std::move(block.calls);
+    } else {
+      delta.content = std::string(calls_.begin) + held_;
+    }
+    held_.clear();
+  }
+  emit(std::exchange(held_, {}), delta);
+  state_ = State::kEnded;
+  collect(delta);
+  return delta;
+}
+
+// Passes on what can be; false when nothing more can be done without more text.
+bool CompletionParser::step(Delta& delta) {
+  switch (state_) {
+    case State::kReasoning:
+    case State::kContent:
+      return read_text(delta);
+    case State::kCalls:
+      return read_calls(delta);
+    case State::kEnded:
+      if (held_.empty()) return false;
+      delta.content += kEnd;
+      state_ = State::kContent;
+      return true;
+  }
+  return false;
+}
+
+bool CompletionParser::read_text(Delta& delta) {
+  struct Exit {
+    std::string_view marker;
+    State state;
+  };
+  std::vector<Exit> exits = {{calls_.begin, State::kCalls}, {kEnd, State::kEnded}};
+  if (state_ == State::kReasoning) exits.push_back({kEndThink, State::kContent});
+
+  const Exit* taken = nullptr;
+  std::size_t first = std::string::npos;
+  std::size_t n_kept = 0;
+  for (const Exit& exit : exits) {
+    n_kept = std::max(n_kept, partial_match_at_end(held_, exit.marker));
+    const std::size_t at = held_.find(exit.marker);
+    if (at >= first) continue;
+    first = at;
+    taken = &exit;
+  }
+  const std::size_t n_text = taken != nullptr ? first : held_.size() - n_kept;
+  emit(std::string_view(held_).substr(0, n_text), delta);
+  held_.erase(0, n_text + (taken != nullptr ? taken->marker.size() : 0));
+  if (taken != nullptr) state_ = taken->state;
+  return taken != nullptr;
+}
+
+bool CompletionParser::read_calls(Delta& delta) {
+  CallBlock block = parse_call_block(format_, held_);
+  if (block.status == CallBlock::Status::kIncomplete) return false;
+  if (has_calls(block)) {
+    std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
+    held_.erase(0, block.n_bytes);
+  } else {
+    delta.content += calls_.begin;
+  }
+  state_ = State::kContent;
+  return true;
+}
+
+void CompletionParser::emit(std::string_view text, Delta& delta) const {
+  (state_ == State::kReasoning ? delta.reasoning : delta.content) += text;
+}
+
+void CompletionParser::collect(const Delta& delta) {
+  message_.reasoning_content += delta.reasoning;
+  *message_.content += delta.content;
+  if (delta.tool_calls.empty()) return;
+  if (!message_.tool_calls) message_.tool_calls.emplace();
+  message_.tool_calls->insert(message_.tool_calls->end(), delta.tool_calls.begin(),
+                              delta.tool_calls.end());
+}
+
+}  // namespace leyden::text
