@@ -8,9 +8,8 @@ namespace leyden::formats {
 
 /// Decodes one block of a GGUF type: block_bytes in, block_values out (info(type)).
 ///
-/// The layouts are ggml's, as section 5 of the GGUF notes in docs/formats.md writes them out. With
-/// d and m the block's fp16 scale and minimum, q a value's code and s, t its group's scale and
-/// minimum, the values are
+/// With d and m the block's fp16 scale and minimum, q a value's code, s and t its group's scale and
+/// minimum (docs/gguf.md), the values are
 ///   d q (Q4_0, Q5_0, Q8_0, Q3_K, Q6_K times s),   d q + m (Q4_1, Q5_1),
 ///   d s q - m t (Q2_K, Q4_K, Q5_K),               d s T[q] (IQ4_NL, IQ4_XS),
 ///   2^(e - 128) E[q] (MXFP4).
