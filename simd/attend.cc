@@ -1,31 +1,48 @@
 #include "simd/attend.h"
 
+#include <algorithm>
+
 #include "simd/layout.h"
 
 namespace leyden::simd {
 namespace {
 
-constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
-  return (n + unit - 1) / unit * unit;
+constexpr std::size_t kPanel = 32;  // columns, in either form
+
+std::size_t size(int n) { return static_cast<std::size_t>(n); }
+std::size_t padded(int width) { return (size(width) + kPanel - 1) / kPanel * kPanel; }
+std::size_t n_runs(int width) { return (size(width) + kFixedRun - 1) / kFixedRun; }
+
+/// The pieces of simd/attend.kernel.cc: panels, and the scores of 64 queries.
+std::size_t float_bytes(int key_dim, int value_dim) {
+  constexpr std::size_t kScores = 64;
+  return (size(key_dim) + padded(value_dim) + kScores) * kKeyChunk * sizeof(float);
 }
 
-/// Panels of 32 columns in f32, and the scores of 64 queries (simd/attend_core.h).
-constexpr std::size_t kPanel = 32;
-constexpr std::size_t kScores = 64;
+/// The pieces of simd/attend_fixed.kernel.cc for keys of one or two sections.
+std::size_t fixed_bytes(std::size_t key_width, std::size_t key_runs, int value_dim) {
+  constexpr std::size_t kRows = 32;
+  const std::size_t value_width = padded(value_dim);
+  const std::size_t value_runs = n_runs(value_dim);
+  const std::size_t panels = kKeyChunk * (key_width + value_width) * 2;
+  const std::size_t scales = (key_runs + 2 * value_runs) * kKeyChunk * 4;
+  const std::size_t codes = kTileRows * std::max(key_width, value_width) * 2;
+  const std::size_t row =
+      key_width * 2 + key_runs * 4 + kKeyChunk * 4 + value_runs * (kKeyChunk * 2 + 4);
+  return panels + scales + codes + kRows * row;
+}
 
 }  // namespace
 
 std::size_t attend_scratch_bytes(int /*n_queries*/, int key_dim, int value_dim) {
-  const std::size_t keys = kKeyChunk * static_cast<std::size_t>(key_dim);
-  const std::size_t values = kKeyChunk * round_up(static_cast<std::size_t>(value_dim), kPanel);
-  return (keys + values + kScores * kKeyChunk) * sizeof(float);
+  return std::max(float_bytes(key_dim, value_dim),
+                  fixed_bytes(padded(key_dim), n_runs(key_dim), value_dim));
 }
 
-std::size_t latent_attend_scratch_bytes(int n_queries, int kv_lora_rank, int rope_dim) {
-  const int key_dim = kv_lora_rank + rope_dim;
-  // sixteen rows at a time are decoded before they are packed
-  const std::size_t rows = kTileRows * round_up(static_cast<std::size_t>(key_dim), 16);
-  return attend_scratch_bytes(n_queries, key_dim, kv_lora_rank) + rows * sizeof(float);
+std::size_t latent_attend_scratch_bytes(int /*n_queries*/, int kv_lora_rank, int rope_dim) {
+  return std::max(float_bytes(kv_lora_rank + rope_dim, kv_lora_rank),
+                  fixed_bytes(padded(kv_lora_rank) + padded(rope_dim),
+                              n_runs(kv_lora_rank) + n_runs(rope_dim), kv_lora_rank));
 }
 
 }  // namespace leyden::simd

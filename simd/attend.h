@@ -25,7 +25,27 @@ struct AttendPartial {
   std::ptrdiff_t out_stride = 0;
 };
 
-/// Decompressed MLA, one head: queries are tokens, keys and values are that head's own.
+/// Fixed point, for speed: attend_int16, and latent_attend over bf16 and int8 rows. The same
+/// attention with the factors of its products rounded to 13 bits and multiplied exactly:
+///   A row x is cut into runs of kFixedRun values; a run has the codes
+///   rne(x * (4095 / max |x|)) and the scale max |x| / 4095 (codes and scale 0 below
+///   kSmallestQuantized). Int8 latents keep their own codes and scales. In a cache row the latent
+///   and the rotated key are rows of their own.
+///   s    = fma(float(sum of q_code * k_code) * k_scale, q_scale, s), runs ascending, from 0
+///   top  = the largest scale of this run of values among the visible keys
+///   w[k] = rne((p[k] * v_scale[k]) * (4095 / top))                     (0 below
+///   kSmallestQuantized) out  = fma(float(sum of w * v_code), top / 4095, out), kFixedRun keys at a
+///   time, from 0
+/// max, p and sum are as above. A sum has at most 128 products of at most 4095^2, so int32 is exact
+/// and the bits are the same on every ISA level.
+/// Error: a code is off by at most 1 / 8190 of the run's largest value (bf16: 1 / 512 of the value
+///        itself), a weight by 1 / 8190 of the chunk's largest. vpdpwssd does twice the products of
+///        an f32 fma; vdpbf16ps, half as many on some CPUs, rounds p to 8 bits besides.
+constexpr int kFixedRun = 128;
+constexpr float kFixedLimit = 4095.0f;
+
+/// Decompressed MLA, one head: queries are tokens, keys and values are that head's own. attend is
+/// in f32, attend_int16 in fixed point.
 struct AttendArgs {
   int n_queries = 0, n_keys = 0, key_dim = 0, value_dim = 0;
   const float* query = nullptr;  // [n_queries, key_dim]

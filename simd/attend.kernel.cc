@@ -21,6 +21,26 @@ void attend(const AttendArgs& args) noexcept {
                 args.query, args.query_stride, args.n_visible, args.partial, scores);
 }
 
+/// bf16 and int8 rows: simd/attend_fixed.kernel.cc.
+void latent_attend_f32(const LatentAttendArgs& args) noexcept {
+  const int key_dim = args.kv_lora_rank + args.rope_dim;
+  const int value_width = (args.kv_lora_rank + kPanel - 1) / kPanel * kPanel;
+  auto* keys = reinterpret_cast<float*>(args.scratch);
+  float* values = keys + std::ptrdiff_t{kKeyChunk} * key_dim;
+  float* scores = values + std::ptrdiff_t{kKeyChunk} * value_width;
+  for (int first = 0; first < args.n_keys; first += 16) {
+    const int n = args.n_keys - first < 16 ? args.n_keys - first : 16;
+    const float* row[16];
+    for (int i = 0; i < n; ++i) {
+      row[i] = reinterpret_cast<const float*>(args.rows[first + i]);
+      pack_value(row[i], args.kv_lora_rank, first + i, args.n_keys, values);
+    }
+    pack_keys(row, n, first, key_dim, keys);
+  }
+  attend_packed({keys, values, args.n_keys, key_dim, args.kv_lora_rank}, args.n_queries, args.query,
+                args.query_stride, args.n_visible, args.partial, scores);
+}
+
 void attend_merge(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,
                   const float* out_b, int n) noexcept {
   const float top = *max_a > max_b ? *max_a : max_b;

@@ -1,9 +1,7 @@
 #pragma once
 
-#include "simd/attend.h"
-#include "simd/exp.h"
+#include "simd/attend_softmax.h"
 #include "simd/layout.h"
-#include "simd/vec.h"
 
 /// Attention over one packed chunk in f32, for the kernels of attend.h. Both products, scores and
 /// outputs, are the same loop over panels of 32 columns: [keys or value dims / 32][rows][32].
@@ -65,26 +63,6 @@ LEYDEN_INLINE void multiply(int n_rows, const float* a, std::ptrdiff_t a_stride,
       multiply<R - 1>(n_rows, a, a_stride, panel, n, n_columns, c, c_stride);
     }
   }
-}
-
-/// Turns a query's scores [n_visible] into p, zeros up to n_keys; sets max and sum.
-LEYDEN_INLINE void exponentiate(float* s, int n_visible, int n_keys, float* max_out,
-                                float* sum_out) {
-  const F32x16 nothing = broadcast(-__builtin_inff());
-  F32x16 largest = nothing;
-  for (int k = 0; k < n_visible; k += 16) {
-    largest = max(select(first_lanes(n_visible - k), load(s + k), nothing), largest);
-  }
-  const float top = fold_max(largest);
-  F32x16 sum = zero_f32();
-  for (int k = 0; k < n_keys; k += 16) {
-    const Mask16 seen = first_lanes(n_visible - k);
-    const F32x16 p = select(seen, exp_f32(load(s + k) - broadcast(top)), zero_f32());
-    store(s + k, p);
-    sum = sum + p;
-  }
-  *max_out = top;
-  *sum_out = fold_add(sum);
 }
 
 /// One chunk, packed.

@@ -20,6 +20,7 @@ namespace leyden::simd {
 #define LEYDEN_KERNELS(X)                       \
   X(read_all, ReadAllFn)                        \
   X(integer_peak, IntegerPeakFn)                \
+  X(float_peak, FloatPeakFn)                    \
   X(matmul_f32, MatmulFn)                       \
   X(matmul_bf16, MatmulFn)                      \
   X(matmul_int8, MatmulFn)                      \
@@ -47,6 +48,7 @@ namespace leyden::simd {
   X(kv_load_bf16, KvLoadFn)                     \
   X(kv_load_int8, KvLoadFn)                     \
   X(attend, AttendFn)                           \
+  X(attend_int16, AttendFn)                     \
   X(latent_attend_f32, LatentAttendFn)          \
   X(latent_attend_bf16, LatentAttendFn)         \
   X(latent_attend_int8, LatentAttendFn)         \

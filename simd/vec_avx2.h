@@ -162,6 +162,9 @@ LEYDEN_INLINE I32x16 operator+(I32x16 a, I32x16 b) {
 LEYDEN_INLINE I32x16 operator&(I32x16 a, I32x16 b) {
   return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
 }
+LEYDEN_INLINE I32x16 operator|(I32x16 a, I32x16 b) {
+  return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
 LEYDEN_INLINE I32x16 max(I32x16 a, I32x16 b) {
   return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
 }
@@ -230,6 +233,14 @@ LEYDEN_INLINE F32x16 load_i8_as_f32(const std::int8_t* p) {
           _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)))};
 }
 
+LEYDEN_INLINE I32x16 load_u16(const std::uint16_t* p) {
+  return {_mm256_cvtepu16_epi32(load_128(p)), _mm256_cvtepu16_epi32(load_128(p + 8))};
+}
+LEYDEN_INLINE I32x16 load_i8(const std::int8_t* p) {
+  const __m128i x = load_128(p);
+  return {_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))};
+}
+
 LEYDEN_INLINE I8x64 load_bytes(const void* p) {
   return {load_256(p), load_256(static_cast<const char*>(p) + 32)};
 }
@@ -270,6 +281,11 @@ LEYDEN_INLINE __m256i dot_offset128(__m256i acc, __m256i w, __m256i a) {
 }
 LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
   return {dot_offset128(acc.lo, w.lo, a.lo), dot_offset128(acc.hi, w.hi, a.hi)};
+}
+
+LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(a.lo, b.lo)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(a.hi, b.hi))};
 }
 
 /// Eight rows of eight.

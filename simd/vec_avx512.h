@@ -110,6 +110,7 @@ LEYDEN_INLINE I32x16 load(const std::int32_t* p) { return {_mm512_loadu_si512(p)
 LEYDEN_INLINE void store(std::int32_t* p, I32x16 x) { _mm512_storeu_si512(p, x.v); }
 LEYDEN_INLINE I32x16 operator+(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 LEYDEN_INLINE I32x16 operator&(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+LEYDEN_INLINE I32x16 operator|(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 LEYDEN_INLINE I32x16 max(I32x16 a, I32x16 b) { return {_mm512_max_epi32(a.v, b.v)}; }
 template <int kBits>
 LEYDEN_INLINE I32x16 shift_left(I32x16 x) {
@@ -153,6 +154,13 @@ LEYDEN_INLINE F32x16 load_bf16_first(const std::uint16_t* p, int n) {
 LEYDEN_INLINE F32x16 load_i8_as_f32(const std::int8_t* p) {
   const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x))};
+}
+
+LEYDEN_INLINE I32x16 load_u16(const std::uint16_t* p) {
+  return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+LEYDEN_INLINE I32x16 load_i8(const std::int8_t* p) {
+  return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 
 LEYDEN_INLINE I8x64 load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }
@@ -217,6 +225,16 @@ LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
   const __m512i turned = _mm512_mask_sub_epi8(a.v, negative, _mm512_setzero_si512(), a.v);
   const __m512i pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(signed_w), turned);
   return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
+#endif
+}
+
+/// acc + the sum of 2 products of int16 per lane.
+LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
+#if defined(LEYDEN_ISA_avx512vnni)
+  asm("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));  // see dpbusd
+  return acc;
+#else
+  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(a.v, b.v))};
 #endif
 }
 

@@ -66,6 +66,7 @@ class Outputs {
 struct DenseProblem {
   int n_queries, n_keys, key_dim, value_dim;
   std::vector<std::int32_t> n_visible;  // empty: all
+  bool is_fixed = false;
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
     const int query_stride = key_dim + 1, key_stride = key_dim + 2, value_stride = value_dim + 5;
@@ -88,31 +89,39 @@ struct DenseProblem {
     args.n_visible = n_visible.empty() ? nullptr : n_visible.data() + first;
     args.partial = outputs.partial();
     args.scratch = scratch.data();
-    kernels(isa).attend(args);
+    (is_fixed ? kernels(isa).attend_int16 : kernels(isa).attend)(args);
     return outputs.result();
   }
 };
 
-using AttendTest = EveryIsa;
+/// Both forms, f32 and fixed point, on every level.
+class AttendTest : public testing::TestWithParam<std::tuple<Isa, bool>> {
+ protected:
+  void SetUp() override {
+    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
+  }
+  Isa isa() const { return std::get<0>(GetParam()); }
+  bool is_fixed() const { return std::get<1>(GetParam()); }
+};
 
 TEST_P(AttendTest, GivesTheReferenceBitsAtAwkwardSizes) {
   for (const int n_queries : {0, 1, 5, 8, 13, 65}) {
     for (const int n_keys : {0, 1, 15, 33, 256}) {
-      const DenseProblem problem{n_queries, n_keys, 19, 33, {}};
-      EXPECT_EQ(problem.run(GetParam()), problem.run(Isa::kScalar))
+      const DenseProblem problem{n_queries, n_keys, 19, 33, {}, is_fixed()};
+      EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar))
           << n_queries << " queries, " << n_keys << " keys";
     }
   }
-  for (const int width : {1, 2, 16, 31, 32, 64, 192}) {
-    const DenseProblem problem{7, 40, width, width, {}};
-    EXPECT_EQ(problem.run(GetParam()), problem.run(Isa::kScalar)) << "widths " << width;
+  for (const int width : {1, 2, 16, 31, 32, 64, 128, 129, 192, 257}) {
+    const DenseProblem problem{7, 40, width, width, {}, is_fixed()};
+    EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << "widths " << width;
   }
 }
 
 TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
-  DenseProblem problem{70, 200, 24, 16, {}};
+  DenseProblem problem{70, 200, 24, 16, {}, is_fixed()};
   for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 37 % 201);
-  const Result result = problem.run(GetParam());
+  const Result result = problem.run(isa());
   EXPECT_EQ(result, problem.run(Isa::kScalar));
   // query 0 sees nothing
   EXPECT_EQ(std::bit_cast<float>(result.max[0]), -std::numeric_limits<float>::infinity());
@@ -122,18 +131,29 @@ TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
 }
 
 TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
-  DenseProblem problem{20, 100, 24, 16, {}};
+  DenseProblem problem{20, 100, 24, 16, {}, is_fixed()};
   for (int i = 0; i < 20; ++i) problem.n_visible.push_back(81 + i);
-  const Result together = problem.run(GetParam());
+  const Result together = problem.run(isa());
   for (int i = 0; i < 20; ++i) {
-    const Result alone = problem.run(GetParam(), i, 1);
+    const Result alone = problem.run(isa(), i, 1);
     EXPECT_EQ(alone.max[0], together.max[at(i)]);
     EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
     EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 16)) << i;
   }
 }
 
-TEST_P(AttendTest, MergesChunksToTheSoftmaxOverAll) {
+INSTANTIATE_TEST_SUITE_P(EveryLevel, AttendTest,
+                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
+                                                          Isa::kAvx512Vnni),
+                                          testing::Bool()),
+                         [](const auto& test) {
+                           return std::string(name(std::get<0>(test.param))) +
+                                  (std::get<1>(test.param) ? "_int16" : "_f32");
+                         });
+
+using AttendMergeTest = EveryIsa;
+
+TEST_P(AttendMergeTest, MergesChunksToTheSoftmaxOverAll) {
   // 3 keys of score 0, ln 2 and ln 3 with values 1, 10, 100, one chunk each
   const float score[3] = {0.0f, std::log(2.0f), std::log(3.0f)};
   float max = -std::numeric_limits<float>::infinity(), sum = 0;
@@ -151,7 +171,7 @@ TEST_P(AttendTest, MergesChunksToTheSoftmaxOverAll) {
   EXPECT_EQ(bits_of(out), before);
 }
 
-TEST_P(AttendTest, MergesWithTheReferenceBits) {
+TEST_P(AttendMergeTest, MergesWithTheReferenceBits) {
   for (const int n : kAwkwardSizes) {
     const auto merged = [&](const Kernels& k) {
       GuardedRow out(random_row(n, 1));
@@ -166,7 +186,7 @@ TEST_P(AttendTest, MergesWithTheReferenceBits) {
   }
 }
 
-LEYDEN_FOR_EVERY_ISA(AttendTest);
+LEYDEN_FOR_EVERY_ISA(AttendMergeTest);
 
 std::string format_name(KvFormat format) {
   static constexpr const char* kNames[] = {"f32", "bf16", "int8"};
@@ -177,12 +197,23 @@ struct LatentProblem {
   KvFormat format;
   int n_queries, n_keys, kv_lora_rank, rope_dim;
   std::vector<std::int32_t> n_visible;  // empty: all
+
+  bool is_mild = false;  // no outliers
+
+  int stride() const { return kv_lora_rank + rope_dim + 3; }
+  std::vector<float> queries() const { return values(n_queries * stride(), 1, 0.02f); }
+  std::vector<float> latents() const { return values(n_keys * (kv_lora_rank + rope_dim), 2, 1.0f); }
+  std::vector<float> values(int n, unsigned seed, float scale) const {
+    std::vector<float> x = random_row(n, seed);
+    for (float& v : x) v = scale * (is_mild ? std::clamp(v, -2.0f, 2.0f) : v);
+    return x;
+  }
+
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
-    const int key_dim = kv_lora_rank + rope_dim, stride = key_dim + 3;
-    std::vector<float> query = random_row(n_queries * stride, 1);
-    for (float& v : query) v *= 0.1f;
-    const std::vector<float> latents = random_row(n_keys * key_dim, 2);
+    const int key_dim = kv_lora_rank + rope_dim;
+    const std::vector<float> query = queries();
+    const std::vector<float> x_all = latents();
     const std::size_t row_bytes = kv_row_bytes(format, kv_lora_rank, rope_dim);
     Scratch cache(at(n_keys) * row_bytes);
     std::vector<const std::byte*> rows(at(n_keys));
@@ -192,7 +223,7 @@ struct LatentProblem {
                                                    : scalar.kv_store_int8;
     for (int k = 0; k < n_keys; ++k) {  // in some other order in memory
       std::byte* row = cache.data() + at((k * 7 + 3) % n_keys) * row_bytes;
-      const float* x = latents.data() + k * key_dim;
+      const float* x = x_all.data() + k * key_dim;
       store(x, x + kv_lora_rank, kv_lora_rank, rope_dim, row);
       rows[at(k)] = row;
     }
@@ -203,8 +234,8 @@ struct LatentProblem {
     args.n_keys = n_keys;
     args.kv_lora_rank = kv_lora_rank;
     args.rope_dim = rope_dim;
-    args.query = query.data() + first * stride;
-    args.query_stride = stride;
+    args.query = query.data() + first * stride();
+    args.query_stride = stride();
     args.rows = rows.data();
     args.n_visible = n_visible.empty() ? nullptr : n_visible.data() + first;
     args.partial = outputs.partial();
@@ -247,6 +278,44 @@ TEST_P(LatentAttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
     EXPECT_EQ(alone.max[0], together.max[at(i)]);
     EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
     EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 40)) << i;
+  }
+}
+
+TEST_P(LatentAttendTest, IsTheFormulaWithinItsRounding) {
+  const int lora = 160, rope = 32, n_keys = 100, key_dim = lora + rope;
+  const LatentProblem problem{format(), 1, n_keys, lora, rope, {}, /*is_mild=*/true};
+  const Result result = problem.run(isa());
+  const std::vector<float> q = problem.queries(), x = problem.latents();
+  // In the cache a value is off by half a step of its format, in fixed point by 1 / 8190 of the
+  // largest of its run more, and so is a query.
+  double q_max = 0, x_max = 0, q_sum = 0;
+  for (int d = 0; d < key_dim; ++d) {
+    q_max = std::max(q_max, std::fabs(double{q[at(d)]}));
+    q_sum += std::fabs(q[at(d)]);
+  }
+  for (const float v : x) x_max = std::max(x_max, std::fabs(double{v}));
+  const bool is_f32 = format() == KvFormat::kF32;
+  const double step = is_f32 ? 0 : format() == KvFormat::kBf16 ? 1.0 / 512 : 0.5 / 127;
+  const double fixed = is_f32 ? 0 : 1.0 / 8190;
+  const double x_error = x_max * (step + fixed);
+  const double score_error = q_sum * x_error + key_dim * q_max * fixed * x_max + 1e-5;
+  std::vector<double> p(at(n_keys));
+  double sum = 0;
+  for (int k = 0; k < n_keys; ++k) {
+    double score = 0;
+    for (int d = 0; d < key_dim; ++d) score += double{q[at(d)]} * x[at(k * key_dim + d)];
+    sum += p[at(k)] = std::exp(score);
+  }
+  // p is off by exp(2 score_error) at most, the weights by 1 / 8190 of the largest each
+  const double tolerance =
+      x_max * (std::expm1(4 * score_error) + n_keys * fixed / std::bit_cast<float>(result.sum[0])) +
+      x_error;
+  EXPECT_LT(tolerance, 0.5 * x_max) << "says nothing";
+  for (int d = 0; d < lora; ++d) {
+    double out = 0;
+    for (int k = 0; k < n_keys; ++k) out += p[at(k)] / sum * x[at(k * key_dim + d)];
+    EXPECT_NEAR(std::bit_cast<float>(result.out[at(d)]) / std::bit_cast<float>(result.sum[0]), out,
+                tolerance);
   }
 }
 

@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "simd/attend_softmax.h"
+#include "simd/kv_row.h"
+#include "simd/quantize.h"
+
+// The fixed-point form of attend.h in plain loops.
+namespace leyden::simd::scalar {
+
+KvLoadFn kv_load_bf16, kv_load_int8;
+
+namespace {
+
+int n_runs(int width) { return (width + kFixedRun - 1) / kFixedRun; }
+
+/// Rows in fixed point: codes [rows, width], scale [rows, n_runs(width)].
+struct FixedRows {
+  int width;
+  std::int16_t* codes;
+  float* scale;
+
+  std::int16_t* row(int i) const { return codes + std::ptrdiff_t{i} * width; }
+  float* scales(int i) const { return scale + std::ptrdiff_t{i} * n_runs(width); }
+
+  void fix(int i, const float* x) const {
+    for (int run = 0; run < n_runs(width); ++run) {
+      const int begin = run * kFixedRun, end = std::min(begin + kFixedRun, width);
+      float max_abs = 0;
+      for (int d = begin; d < end; ++d) max_abs = std::max(max_abs, std::fabs(x[d]));
+      const bool is_zero = max_abs < kSmallestQuantized;
+      const float inverse = is_zero ? 0.0f : kFixedLimit / max_abs;
+      for (int d = begin; d < end; ++d) {
+        row(i)[d] = static_cast<std::int16_t>(std::lrint(x[d] * inverse));
+      }
+      scales(i)[run] = is_zero ? 0.0f : max_abs / kFixedLimit;
+    }
+  }
+};
+
+/// Cuts the caller's scratch into pieces.
+struct Memory {
+  std::byte* next;
+  template <typename T>
+  T* take(std::ptrdiff_t n) {
+    T* piece = reinterpret_cast<T*>(next);
+    next += (n * static_cast<std::ptrdiff_t>(sizeof(T)) + 63) / 64 * 64;
+    return piece;
+  }
+  FixedRows rows(int n, int width) {
+    auto* codes = take<std::int16_t>(std::ptrdiff_t{n} * width);
+    return {width, codes, take<float>(std::ptrdiff_t{n} * n_runs(width))};
+  }
+};
+
+/// score[k] gets the runs of one section.
+void add_scores(const FixedRows& query, const FixedRows& keys, int n, float* score) {
+  for (int k = 0; k < n; ++k) {
+    for (int run = 0; run < n_runs(keys.width); ++run) {
+      std::int32_t sum = 0;
+      for (int d = run * kFixedRun; d < std::min((run + 1) * kFixedRun, keys.width); ++d) {
+        sum += query.row(0)[d] * keys.row(k)[d];
+      }
+      score[k] =
+          std::fma(static_cast<float>(sum) * keys.scales(k)[run], query.scales(0)[run], score[k]);
+    }
+  }
+}
+
+/// out = sum of p[k] * values[k], n keys.
+void add_values(const float* p, const FixedRows& values, int n, float* out) {
+  std::fill_n(out, values.width, 0.0f);
+  for (int run = 0; run < n_runs(values.width); ++run) {
+    float top = 0;
+    for (int k = 0; k < n; ++k) top = std::max(top, values.scales(k)[run]);
+    const bool is_zero = top < kSmallestQuantized;
+    const float inverse = is_zero ? 0.0f : kFixedLimit / top;
+    const float scale = is_zero ? 0.0f : top / kFixedLimit;
+    for (int first = 0; first < n; first += kFixedRun) {
+      for (int d = run * kFixedRun; d < std::min((run + 1) * kFixedRun, values.width); ++d) {
+        std::int32_t sum = 0;
+        for (int k = first; k < std::min(first + kFixedRun, n); ++k) {
+          const float w = p[k] * values.scales(k)[run] * inverse;
+          sum += static_cast<std::int32_t>(std::lrint(w)) * values.row(k)[d];
+        }
+        out[d] = std::fma(static_cast<float>(sum), scale, out[d]);
+      }
+    }
+  }
+}
+
+/// Absorbed attention; fix_latent(k, latents) fills row k of the latents, decode gives the rest.
+template <typename FixLatent>
+void latent_attend(const LatentAttendArgs& args, KvLoadFn* decode, FixLatent fix_latent) {
+  Memory memory{args.scratch};
+  const FixedRows latents = memory.rows(args.n_keys, args.kv_lora_rank);
+  const FixedRows ropes = memory.rows(args.n_keys, args.rope_dim);
+  const FixedRows q_latent = memory.rows(1, args.kv_lora_rank);
+  const FixedRows q_rope = memory.rows(1, args.rope_dim);
+  auto* decoded = memory.take<float>(args.kv_lora_rank + args.rope_dim);
+  for (int k = 0; k < args.n_keys; ++k) {
+    decode(args.rows[k], args.kv_lora_rank, args.rope_dim, decoded);
+    fix_latent(k, latents, decoded);
+    ropes.fix(k, decoded + args.kv_lora_rank);
+  }
+  for (int i = 0; i < args.n_queries; ++i) {
+    const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
+    const float* query = args.query + i * args.query_stride;
+    q_latent.fix(0, query);
+    q_rope.fix(0, query + args.kv_lora_rank);
+    float score[kKeyChunk] = {};
+    add_scores(q_latent, latents, n, score);
+    add_scores(q_rope, ropes, n, score);
+    exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
+    add_values(score, latents, n, args.partial.out + i * args.partial.out_stride);
+  }
+}
+
+}  // namespace
+
+void latent_attend_bf16(const LatentAttendArgs& args) noexcept {
+  latent_attend(args, kv_load_bf16, [](int k, const FixedRows& latents, const float* decoded) {
+    latents.fix(k, decoded);
+  });
+}
+
+void latent_attend_int8(const LatentAttendArgs& args) noexcept {
+  latent_attend(args, kv_load_int8, [&](int k, const FixedRows& latents, const float*) {
+    const auto* codes = reinterpret_cast<const std::int8_t*>(args.rows[k]);
+    std::copy_n(codes, latents.width, latents.row(k));
+    std::memcpy(latents.scales(k), args.rows[k] + (latents.width + 3) / 4 * 4,
+                static_cast<std::size_t>(n_runs(latents.width)) * 4);
+  });
+}
+
+void attend_int16(const AttendArgs& args) noexcept {
+  Memory memory{args.scratch};
+  const FixedRows keys = memory.rows(args.n_keys, args.key_dim);
+  const FixedRows values = memory.rows(args.n_keys, args.value_dim);
+  const FixedRows query = memory.rows(1, args.key_dim);
+  for (int k = 0; k < args.n_keys; ++k) {
+    keys.fix(k, args.key + k * args.key_stride);
+    values.fix(k, args.value + k * args.value_stride);
+  }
+  for (int i = 0; i < args.n_queries; ++i) {
+    const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
+    query.fix(0, args.query + i * args.query_stride);
+    float score[kKeyChunk] = {};
+    add_scores(query, keys, n, score);
+    exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
+    add_values(score, values, n, args.partial.out + i * args.partial.out_stride);
+  }
+}
+
+}  // namespace leyden::simd::scalar
