@@ -10,6 +10,7 @@
 #include "formats/tokenizer_file.h"
 #include "src/engine_impl.h"
 #include "src/load_model.h"
+#include "src/memory_plan.h"
 #include "src/model/synthetic.h"
 #include "src/runtime/cores.h"
 
@@ -115,10 +116,13 @@ std::shared_ptr<const Engine> Engine::synthetic(const std::string& shape, int de
                                                 int moe_layers, const EngineOptions& options,
                                                 const LoadProgress& progress) {
   std::unique_ptr<Impl> impl = prepare(options);
+  const formats::ModelConfig config = model::synthetic_config(shape, dense_layers, moe_layers);
+  const quant::Recipe recipe =
+      formats::load_recipe(options.weights.empty() ? "int4" : options.weights);
+  require_memory(plan_memory(config, model::synthetic_bytes(config, recipe), options),
+                 "the synthetic model");
   impl->model = model::make_synthetic(
-      model::synthetic_config(shape, dense_layers, moe_layers),
-      formats::load_recipe(options.weights.empty() ? "int4" : options.weights),
-      static_cast<runtime::HugePages>(options.huge_pages), *impl->team, progress);
+      config, recipe, static_cast<runtime::HugePages>(options.huge_pages), *impl->team, progress);
   return finish(std::move(impl));
 }
 

@@ -7,6 +7,8 @@
 #include "formats/checkpoint.h"
 #include "formats/container_reader.h"
 #include "formats/recipe_file.h"
+#include "src/convert.h"
+#include "src/memory_plan.h"
 #include "src/recipes.h"
 
 namespace leyden {
@@ -29,6 +31,10 @@ std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path
                       "the original again, or leave the choice out",
                       container.name(), container.recipe(), options.weights));
     }
+    std::uint64_t bytes = 0;
+    for (const formats::StoredTensor& tensor : container.tensors()) bytes += tensor.bytes;
+    require_memory(plan_memory(container.config(), options.mmap ? 0 : bytes, options),
+                   container.name());
     return model::load_container(container, options.mmap, huge_pages, team, progress);
   }
   if (options.mmap) {
@@ -38,6 +44,9 @@ std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path
   const auto checkpoint = formats::Checkpoint::open(path);
   const quant::Recipe recipe =
       formats::load_recipe(options.weights.empty() ? kDefaultRecipe : options.weights);
+  require_memory(
+      plan_memory(checkpoint->config(), plan_conversion(*checkpoint, recipe).tensor_bytes, options),
+      checkpoint->name());
   return model::load_checkpoint(*checkpoint, recipe.name, format_chooser(recipe, *checkpoint),
                                 huge_pages, team, progress);
 }

@@ -142,7 +142,27 @@ void cut(const LoadedTensor& tensor, std::vector<Work>& all) {
   }
 }
 
+std::vector<quant::TensorSpec> specs_of(const formats::ModelConfig& config,
+                                        const quant::Recipe& recipe) {
+  std::vector<quant::TensorSpec> specs;
+  for (const PlannedTensor& planned : plan_tensors(config)) {
+    const bool is_vector = planned.layout == quant::Layout::kRows && planned.rows == 1;
+    const WeightFormat format =
+        is_vector ? WeightFormat::kF32
+                  : quant::format_for(recipe, planned.name, planned.layout, WeightFormat::kBf16);
+    specs.push_back(
+        {planned.name, planned.layout, format, planned.count, planned.rows, planned.cols});
+  }
+  return specs;
+}
+
 }  // namespace
+
+std::uint64_t synthetic_bytes(const formats::ModelConfig& config, const quant::Recipe& recipe) {
+  MemoryLayout layout;
+  for (const quant::TensorSpec& spec : specs_of(config, recipe)) layout.place(spec.bytes());
+  return layout.total();
+}
 
 formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, int moe_layers) {
   formats::ModelConfig c;
@@ -207,18 +227,10 @@ std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
   loaded->config = config;
   loaded->recipe = recipe.name;
 
-  std::vector<quant::TensorSpec> specs;
+  const std::vector<quant::TensorSpec> specs = specs_of(config, recipe);
   std::vector<std::size_t> offsets;
   MemoryLayout layout;
-  for (const PlannedTensor& planned : plan_tensors(config)) {
-    const bool is_vector = planned.layout == quant::Layout::kRows && planned.rows == 1;
-    const WeightFormat format =
-        is_vector ? WeightFormat::kF32
-                  : quant::format_for(recipe, planned.name, planned.layout, WeightFormat::kBf16);
-    specs.push_back(
-        {planned.name, planned.layout, format, planned.count, planned.rows, planned.cols});
-    offsets.push_back(layout.place(specs.back().bytes()));
-  }
+  for (const quant::TensorSpec& spec : specs) offsets.push_back(layout.place(spec.bytes()));
   loaded->memory = runtime::Memory(layout.total(), huge_pages);
   std::vector<Work> work;
   for (std::size_t i = 0; i < specs.size(); ++i) {

@@ -16,6 +16,9 @@ namespace leyden::model {
 /// shapes.
 formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, int moe_layers);
 
+/// Bytes of all its tensors.
+std::uint64_t synthetic_bytes(const formats::ModelConfig& config, const quant::Recipe& recipe);
+
 /// A model of random weights, written straight into their packed formats. Their sizes are such that
 /// activations keep theirs, and tokens spread evenly over the experts.
 std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
