@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# package_test.sh BUILD_DIR SOURCE_DIR: installs the build and uses it as strangers would: the program,
+# the CMake package, the pkg-config file, the Debian package.
+set -euo pipefail
+build=$1
+source_dir=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+question="What is the capital of Norway?"
+
+expect_oslo() {
+  grep -q Oslo <<<"$2" || { echo "$1 answered '$2'"; exit 1; }
+  echo "ok: $1"
+}
+# No model of the build or source tree may help out.
+unset LEYDEN_DEMO_MODEL
+
+prefix=$work/prefix
+cmake --install "$build" --prefix "$prefix" >/dev/null
+expect_oslo "installed program" "$("$prefix/bin/leyden" run --greedy -p "$question" 2>/dev/null)"
+
+cmake -S "$source_dir/examples" -B "$work/example" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake --build "$work/example" >/dev/null
+expect_oslo "example by find_package" "$("$work/example/stream" "$prefix/share/leyden/demo" "$question")"
+
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+read -ra flags < <(pkg-config --cflags --libs leyden)
+c++ "$source_dir/examples/stream.cc" -o "$work/stream" "${flags[@]}"
+expect_oslo "example by pkg-config" "$("$work/stream" "$prefix/share/leyden/demo" "$question")"
+
+cpack --config "$build/CPackConfig.cmake" -B "$work" -D CPACK_THREADS=0 >/dev/null
+dpkg-deb --extract "$work"/leyden_*.deb "$work/root"
+dpkg-deb --field "$work"/leyden_*.deb Depends | grep -q libtbbbind
+expect_oslo "Debian package" "$("$work/root/usr/bin/leyden" run --greedy -p "$question" 2>/dev/null)"
