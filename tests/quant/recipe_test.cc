@@ -58,6 +58,7 @@ TEST(RecipeTest, NamedRecipesPutTheirFormatsWhereTheySay) {
   EXPECT_EQ(chosen("balanced", "layers.3.shared.up"), kInt8);
   EXPECT_EQ(chosen("int4", "layers.3.experts.down"), kInt4);
   EXPECT_EQ(chosen("int4", "layers.3.attn.q_b"), kInt4);
+  EXPECT_EQ(chosen("int4", "layers.3.attn.kv_a"), kInt8);
   EXPECT_EQ(chosen("int4", "layers.3.attn.k_b_absorbed"), kInt8);
   EXPECT_EQ(chosen("int4", "layers.3.attn.k_b"), kInt8);
   EXPECT_EQ(chosen("int4", "layers.3.attn.v_b"), kInt8);
