@@ -13,12 +13,15 @@ constexpr int kChains = 12;
 LEYDEN_INLINE void forget(I8x64& x) { asm volatile("" : "+v"(x.v)); }
 #endif
 
+constexpr int kReadAhead = 2048;  // bytes
+
 }  // namespace
 
 std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
   I32x16 sum[4] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
   const auto* const words = reinterpret_cast<const std::int32_t*>(data);
   for (std::size_t i = 0; i < bytes / 4; i += 64) {
+    for (int j = 0; j < 4; ++j) __builtin_prefetch(words + i + kReadAhead / 4 + 16 * j);
     for (int j = 0; j < 4; ++j) sum[j] = sum[j] + load(words + i + 16 * j);
   }
   std::int32_t lanes[16];
@@ -45,6 +48,19 @@ std::int64_t integer_peak(std::int64_t rounds, std::int32_t* sink) noexcept {
   store(lanes, total);
   *sink = lanes[0];
   return std::int64_t{kChains} * 64;
+}
+
+std::int64_t float_peak(std::int64_t rounds, float* sink) noexcept {
+  const F32x16 w = broadcast(0.5f), a = broadcast(2.0f);
+  F32x16 acc[kChains];
+  for (F32x16& chain : acc) chain = zero_f32();
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    for (F32x16& chain : acc) chain = fma(w, a, chain);
+  }
+  F32x16 total = zero_f32();
+  for (const F32x16& chain : acc) total = total + chain;
+  *sink = fold_add(total);
+  return std::int64_t{kChains} * 16;
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -25,4 +25,15 @@ std::int64_t integer_peak(std::int64_t rounds, std::int32_t* sink) noexcept {
   return kProducts;
 }
 
+std::int64_t float_peak(std::int64_t rounds, float* sink) noexcept {
+  constexpr int kProducts = 64;
+  volatile float w = 3;  // read anew for every product
+  float sum = 0;
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    for (int j = 0; j < kProducts; ++j) sum += w * static_cast<float>(j);
+  }
+  *sink = sum;
+  return kProducts;
+}
+
 }  // namespace leyden::simd::scalar

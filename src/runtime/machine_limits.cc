@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstring>
 
-#include "simd/kernels.h"
 #include "src/runtime/memory.h"
 
 namespace leyden::runtime {
@@ -21,9 +20,9 @@ double seconds_since(Clock::time_point start) {
 constexpr std::size_t kReadBytes = std::size_t{2} << 30;
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 constexpr int kReadPasses = 3;
-constexpr double kIntegerSeconds = 0.1;
+constexpr double kPeakSeconds = 0.1;
 
-double read_rate(ThreadTeam& team) {
+double read_rate(ThreadTeam& team, const simd::Kernels& kernels) {
   const Memory memory(kReadBytes);
   const int n_pieces = static_cast<int>(kReadBytes / kPieceBytes);
   team.run(n_pieces, [&](int piece, int) {
@@ -34,28 +33,27 @@ double read_rate(ThreadTeam& team) {
   for (int pass = 0; pass < kReadPasses; ++pass) {
     const Clock::time_point start = Clock::now();
     team.run(n_pieces, [&](int piece, int) {
-      sink += simd::kernels().read_all(
-          memory.data() + static_cast<std::size_t>(piece) * kPieceBytes, kPieceBytes);
+      sink += kernels.read_all(memory.data() + static_cast<std::size_t>(piece) * kPieceBytes,
+                               kPieceBytes);
     });
     best = std::max(best, static_cast<double>(kReadBytes) / seconds_since(start) / 1e9);
   }
   return best;
 }
 
-double integer_rate(ThreadTeam& team) {
+/// Best rate of `peak(rounds)`, which returns the multiply-accumulates of a round.
+template <class Peak>
+double mac_rate(ThreadTeam& team, const Peak& peak) {
   const auto run = [&](std::int64_t rounds) {
     std::atomic<std::int64_t> macs = 0;
     const Clock::time_point start = Clock::now();
     // Pieces rather than one run per thread: a thread that starts late does fewer of them.
     constexpr int kPieces = 64;
-    team.run(team.size() * kPieces, [&](int, int) {
-      std::int32_t sink = 0;
-      macs += rounds * simd::kernels().integer_peak(rounds, &sink);
-    });
+    team.run(team.size() * kPieces, [&](int, int) { macs += rounds * peak(rounds); });
     return std::pair(static_cast<double>(macs.load()), seconds_since(start));
   };
   std::int64_t rounds = 100;
-  while (run(rounds).second < kIntegerSeconds) rounds *= 2;
+  while (run(rounds).second < kPeakSeconds) rounds *= 2;
   double best = 0;
   for (int pass = 0; pass < 3; ++pass) {
     const auto [macs, seconds] = run(rounds);
@@ -66,8 +64,17 @@ double integer_rate(ThreadTeam& team) {
 
 }  // namespace
 
-MachineLimits measure_limits(ThreadTeam& team) {
-  return {team.size(), read_rate(team), integer_rate(team)};
+MachineLimits measure_limits(ThreadTeam& team, const simd::Kernels& kernels) {
+  const auto integer_peak = [&](std::int64_t rounds) {
+    std::int32_t sink = 0;
+    return kernels.integer_peak(rounds, &sink);
+  };
+  const auto float_peak = [&](std::int64_t rounds) {
+    float sink = 0;
+    return kernels.float_peak(rounds, &sink);
+  };
+  return {team.size(), read_rate(team, kernels), mac_rate(team, integer_peak),
+          mac_rate(team, float_peak)};
 }
 
 }  // namespace leyden::runtime

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "simd/kernels.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::runtime {
@@ -8,10 +9,12 @@ namespace leyden::runtime {
 struct MachineLimits {
   int threads = 0;
   double read_gb_per_second = 0;       // plain reading of memory far larger than the caches
-  double integer_gmac_per_second = 0;  // int8 dot products between registers, at this ISA level
+  double integer_gmac_per_second = 0;  // int8 dot products between registers
+  double float_gmac_per_second = 0;    // f32 fused multiply-adds between registers
 };
 
-/// Takes about half a second. The machine should be otherwise idle.
-MachineLimits measure_limits(ThreadTeam& team);
+/// Measures with the kernels of one ISA level. Takes about a second; the machine should be
+/// otherwise idle.
+MachineLimits measure_limits(ThreadTeam& team, const simd::Kernels& kernels = simd::kernels());
 
 }  // namespace leyden::runtime

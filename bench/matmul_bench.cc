@@ -1,0 +1,198 @@
+// Matrix products at DeepSeek-V3.2's shapes, every format, level and number of tokens, beside what
+// the machine can read and multiply at most. Weights are cold: they come from memory, out of huge
+// pages, and each product takes another copy.
+//   matmul_bench --benchmark_filter='int4/avx512vnni/.*/tokens:16/'
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "simd/kernels.h"
+#include "src/runtime/machine_limits.h"
+#include "src/runtime/memory.h"
+#include "src/runtime/thread_team.h"
+
+namespace leyden {
+namespace {
+
+using simd::kBlock;
+using simd::kTileRows;
+
+struct Format {
+  const char* name;
+  simd::MatmulFn* simd::Kernels::*matmul;
+  std::size_t block_bytes;
+  bool is_integer;
+};
+constexpr Format kFormats[] = {
+    {"int4", &simd::Kernels::matmul_int4, simd::kBlockBytesInt4, true},
+    {"int8", &simd::Kernels::matmul_int8, simd::kBlockBytesInt8, true},
+    {"bf16", &simd::Kernels::matmul_bf16, simd::kBlockBytesBf16, false},
+    {"f32", &simd::Kernels::matmul_f32, simd::kBlockBytesF32, false},
+};
+
+struct Shape {
+  const char* name;
+  int rows, cols;
+};
+constexpr Shape kShapes[] = {
+    {"expert_up_2048x7168", 2048, 7168},
+    {"expert_down_7168x2048", 7168, 2048},
+    {"q_a_1536x7168", 1536, 7168},
+    {"q_b_24576x1536", 24576, 1536},
+};
+
+constexpr std::size_t kWeightBytes = std::size_t{1} << 30;
+constexpr int kPiecesPerThread = 8;  // as src/model/linear.cc hands them out
+
+/// Bytes that are valid weights of every format: small scales, bytes of all values, finite floats.
+const std::byte* weights() {
+  static const runtime::Memory memory = [] {
+    runtime::Memory m(kWeightBytes);
+    constexpr std::uint64_t kPattern = 0x2c3f'2c41'2c05'2c97;  // fp16 1/16, f32 and bf16 2e-12
+    for (std::size_t i = 0; i < kWeightBytes; i += 8) std::memcpy(m.data() + i, &kPattern, 8);
+    return m;
+  }();
+  return memory.data();
+}
+
+/// Panels of n tokens with quantized rows.
+struct Activations {
+  Activations(int n_tokens, int cols) : n_blocks((cols + kBlock - 1) / kBlock) {
+    const auto cells = static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(n_blocks);
+    x = runtime::Array<float>(cells * kBlock);
+    q = runtime::Array<std::int8_t>(cells * kBlock);
+    scale = runtime::Array<float>(cells);
+    start4 = runtime::Array<std::int32_t>(cells * simd::kGroupsPerBlock);
+    start8 = runtime::Array<std::int32_t>(cells * simd::kGroupsPerBlock);
+    std::vector<float> row(static_cast<std::size_t>(cols));
+    for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<float>(k % 37) - 18.0f;
+    for (int done = 0; done < n_tokens; done += simd::kPanelTokens) {
+      const int width = std::min(n_tokens - done, simd::kPanelTokens);
+      const std::ptrdiff_t cell = std::ptrdiff_t{done} * n_blocks;
+      panels.push_back({x.data() + cell * kBlock, q.data() + cell * kBlock, scale.data() + cell,
+                        start4.data() + cell * 4, start8.data() + cell * 4, width});
+      for (int t = 0; t < width; ++t) {
+        const std::ptrdiff_t first = cell + t;
+        simd::kernels().quantize_row(
+            row.data(), cols,
+            {x.data() + first * kBlock, q.data() + first * kBlock, scale.data() + first,
+             start4.data() + first * 4, start8.data() + first * 4, width});
+      }
+    }
+  }
+
+  int n_blocks;
+  runtime::Array<float> x, scale;
+  runtime::Array<std::int8_t> q;
+  runtime::Array<std::int32_t> start4, start8;
+  std::vector<simd::ActivationPanel> panels;
+};
+
+const runtime::MachineLimits& limits(simd::Isa isa, runtime::ThreadTeam& team) {
+  static std::map<std::pair<simd::Isa, int>, runtime::MachineLimits> measured;
+  const auto key = std::pair(isa, team.size());
+  auto found = measured.find(key);
+  if (found == measured.end()) {
+    found = measured.emplace(key, runtime::measure_limits(team, simd::kernels(isa))).first;
+  }
+  return found->second;
+}
+
+runtime::ThreadTeam& team_of(int n_threads) {
+  static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
+  std::unique_ptr<runtime::ThreadTeam>& team = teams[n_threads];
+  if (!team) team = std::make_unique<runtime::ThreadTeam>(n_threads);
+  return *team;
+}
+
+void run(benchmark::State& state, simd::Isa isa, const Format& format, const Shape& shape,
+         int n_tokens, int n_threads) {
+  runtime::ThreadTeam& team = team_of(n_threads);
+  const runtime::MachineLimits& limit = limits(isa, team);
+  const Activations activations(n_tokens, shape.cols);
+  const int n_tiles = shape.rows / kTileRows;
+  const std::size_t tile_bytes =
+      format.block_bytes * static_cast<std::size_t>(activations.n_blocks);
+  const std::size_t matrix_bytes = tile_bytes * static_cast<std::size_t>(n_tiles);
+  const std::size_t n_copies = kWeightBytes / matrix_bytes;
+  const runtime::Array<float> out(static_cast<std::size_t>(n_tokens) *
+                                  static_cast<std::size_t>(shape.rows));
+  const runtime::Array<std::byte> scratch(simd::kMatmulScratchBytes *
+                                          static_cast<std::size_t>(n_threads));
+  constexpr std::uint8_t kLevels[simd::kInt4Levels] = {0,  8,  17, 25, 34,  42,  51,  60,
+                                                       68, 76, 85, 93, 102, 110, 119, 127};
+  const int tiles_per_piece = std::max(1, n_tiles / (kPiecesPerThread * n_threads));
+  const int n_pieces = (n_tiles + tiles_per_piece - 1) / tiles_per_piece;
+
+  const std::byte* const memory = weights();
+  std::size_t copy = 0;
+  for (auto _ : state) {
+    const std::byte* const tiles = memory + copy * matrix_bytes;
+    copy = (copy + 1) % n_copies;
+    team.run(n_pieces, [&](int piece, int worker) {
+      const int tile = piece * tiles_per_piece;
+      simd::MatmulArgs args;
+      args.tiles = tiles + static_cast<std::size_t>(tile) * tile_bytes;
+      args.n_rows = std::min(tiles_per_piece, n_tiles - tile) * kTileRows;
+      args.n_blocks = activations.n_blocks;
+      args.levels = kLevels;
+      args.panels = activations.panels.data();
+      args.n_panels = static_cast<int>(activations.panels.size());
+      args.out = out.data() + tile * kTileRows;
+      args.out_stride = shape.rows;
+      args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
+      (simd::kernels(isa).*format.matmul)(args);
+    });
+  }
+
+  const double runs = static_cast<double>(state.iterations());
+  const double macs = 1.0 * shape.rows * shape.cols * n_tokens;
+  const double mac_limit =
+      format.is_integer ? limit.integer_gmac_per_second : limit.float_gmac_per_second;
+  using benchmark::Counter;
+  state.counters["GB/s"] =
+      Counter(runs * static_cast<double>(matrix_bytes) / 1e9, Counter::kIsRate);
+  state.counters["of_read_%"] = Counter(
+      runs * static_cast<double>(matrix_bytes) / 1e7 / limit.read_gb_per_second, Counter::kIsRate);
+  state.counters["GMAC/s"] = Counter(runs * macs / 1e9, Counter::kIsRate);
+  state.counters["of_peak_%"] = Counter(runs * macs / 1e7 / mac_limit, Counter::kIsRate);
+}
+
+void register_all() {
+  for (const Format& format : kFormats) {
+    for (const simd::Isa isa : simd::available_isas()) {
+      if (isa == simd::Isa::kScalar) continue;
+      for (const Shape& shape : kShapes) {
+        for (const int n_tokens : {1, 2, 4, 8, 16, 128, 512}) {
+          for (const int n_threads : {1, 2}) {
+            const std::string name = std::string(format.name) + "/" + std::string(simd::name(isa)) +
+                                     "/" + shape.name + "/tokens:" + std::to_string(n_tokens) +
+                                     "/threads:" + std::to_string(n_threads);
+            benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+              run(state, isa, format, shape, n_tokens, n_threads);
+            })->UseRealTime();
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace leyden
+
+int main(int argc, char** argv) {
+  leyden::register_all();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
