@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "formats/container_reader.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_file.h"
 #include "formats/hf_checkpoint.h"
@@ -29,6 +30,9 @@ std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path) 
     throw LoadError(path.string(), "no such file or directory");
   }
   if (is_gguf(path)) return open_gguf_checkpoint(path);
+  if (is_container(path)) {
+    throw LoadError(path.string(), "is a leyden container, expected original weights");
+  }
   throw LoadError(path.string(), "is neither a checkpoint directory nor a GGUF file");
 }
 

@@ -1,6 +1,7 @@
 #include "formats/row_reader.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -19,6 +20,7 @@ constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 19;
 template <typename Use>
 void for_each_chunk(const StoredMatrix& matrix, std::int64_t row_begin, std::int64_t row_end,
                     const Use& use) {
+  assert(0 <= row_begin && row_end <= matrix.rows);
   const std::uint64_t row_bytes = matrix.row_bytes();
   if (row_begin >= row_end || row_bytes == 0) return;
   const auto chunk_rows = std::clamp<std::int64_t>(

@@ -141,6 +141,17 @@ TEST(CheckpointTest, AnyRangeOfRowsFromAnyThreadEqualsTheWhole) {
   }
 }
 
+TEST(CheckpointTest, RawRowsAreTheBytesOfTheFile) {
+  const auto checkpoint = Checkpoint::open(kCheckpoints / "v3-tiny-fp8");
+  const auto& tensor = *checkpoint->find("model.layers.0.self_attn.kv_b_proj.weight");
+  std::vector<std::byte> raw(static_cast<std::size_t>(2 * tensor.cols()));
+  checkpoint->read_rows_raw(tensor, 3, 5, raw);
+  std::vector<std::byte> expected(raw.size());
+  InputFile(tensor.file)
+      .read_exact(tensor.offset + 3 * static_cast<std::uint64_t>(tensor.cols()), expected);
+  EXPECT_EQ(raw, expected);
+}
+
 TEST(CheckpointTest, RequireNamesWhatItFoundAndExpected) {
   const auto checkpoint = Checkpoint::open(kCheckpoints / "v3-tiny-bf16");
   EXPECT_THAT(refusal_of([&] { checkpoint->require("model.nothing", 1, 1); }),
@@ -221,6 +232,12 @@ TEST_F(BrokenCheckpointTest, NamesWhatTheDirectoryLacks) {
   EXPECT_THAT(refusal(), HasSubstr("config.json: can't open"));
   EXPECT_THAT(refusal_of([&] { Checkpoint::open(dir_.path() / "none"); }),
               HasSubstr("no such file or directory"));
+  const fs::path other = dir_.write("other", "something else");
+  EXPECT_THAT(refusal_of([&] { Checkpoint::open(other); }),
+              HasSubstr("is neither a checkpoint directory nor a GGUF file"));
+  const fs::path container = dir_.write("model.leyden", "\x89LEYDEN\n");
+  EXPECT_THAT(refusal_of([&] { Checkpoint::open(container); }),
+              HasSubstr("is a leyden container, expected original weights"));
 }
 
 TEST(Fp8CheckpointTest, NamesScalesThatDontFit) {
