@@ -21,7 +21,9 @@ std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
   I32x16 sum[4] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
   const auto* const words = reinterpret_cast<const std::int32_t*>(data);
   for (std::size_t i = 0; i < bytes / 4; i += 64) {
+    LEYDEN_UNROLL
     for (int j = 0; j < 4; ++j) __builtin_prefetch(words + i + kReadAhead / 4 + 16 * j);
+    LEYDEN_UNROLL
     for (int j = 0; j < 4; ++j) sum[j] = sum[j] + load(words + i + 16 * j);
   }
   std::int32_t lanes[16];
@@ -33,33 +35,36 @@ std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
 
 std::int64_t integer_peak(std::int64_t rounds, std::int32_t* sink) noexcept {
   constexpr std::uint8_t kBytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-  I8x64 w = load_table(kBytes), a = load_table(kBytes);
+  I8x64 w = load_table(kBytes);
+  const I8x64 a = load_table(kBytes);
   I32x16 acc[kChains];
-  for (I32x16& chain : acc) chain = zero_i32();
+  LEYDEN_UNROLL
+  for (int c = 0; c < kChains; ++c) acc[c] = broadcast_i32(c);
   for (std::int64_t i = 0; i < rounds; ++i) {
-    for (I32x16& chain : acc) {
+    LEYDEN_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       forget(w);  // or the products would be taken out of the loop
-      chain = dot_u7(chain, w, a);
+      acc[c] = dot_u7(acc[c], w, a);
     }
   }
-  I32x16 total = zero_i32();
-  for (const I32x16& chain : acc) total = total + chain;
-  std::int32_t lanes[16];
-  store(lanes, total);
-  *sink = lanes[0];
+  LEYDEN_UNROLL
+  for (int c = 1; c < kChains; ++c) acc[0] = acc[0] + acc[c];
+  *sink = fold_add(acc[0]);  // every lane counts, or a compiler drops what doesn't
   return std::int64_t{kChains} * 64;
 }
 
 std::int64_t float_peak(std::int64_t rounds, float* sink) noexcept {
   const F32x16 w = broadcast(0.5f), a = broadcast(2.0f);
   F32x16 acc[kChains];
-  for (F32x16& chain : acc) chain = zero_f32();
+  LEYDEN_UNROLL
+  for (int c = 0; c < kChains; ++c) acc[c] = broadcast(static_cast<float>(c));
   for (std::int64_t i = 0; i < rounds; ++i) {
-    for (F32x16& chain : acc) chain = fma(w, a, chain);
+    LEYDEN_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = fma(w, a, acc[c]);
   }
-  F32x16 total = zero_f32();
-  for (const F32x16& chain : acc) total = total + chain;
-  *sink = fold_add(total);
+  LEYDEN_UNROLL
+  for (int c = 1; c < kChains; ++c) acc[0] = acc[0] + acc[c];
+  *sink = fold_add(acc[0]);
   return std::int64_t{kChains} * 16;
 }
 
