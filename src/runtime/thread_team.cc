@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace leyden::runtime {
@@ -26,13 +27,37 @@ constexpr std::uint32_t pieces_left(std::uint64_t ticket) {
   return static_cast<std::uint32_t>(ticket);
 }
 
+/// Lets oneTBB have as many threads as all living teams need together. A team's workers never give
+/// their threads back while it lives, so under a smaller limit a second team would get none.
+class WorkerQuota {
+ public:
+  explicit WorkerQuota(int n_workers) : n_workers_(n_workers) { change(n_workers_); }
+  ~WorkerQuota() { change(-n_workers_); }
+  WorkerQuota(const WorkerQuota&) = delete;
+  WorkerQuota& operator=(const WorkerQuota&) = delete;
+
+ private:
+  static void change(int by) {
+    static std::mutex mutex;
+    static int total = 0;
+    static std::optional<oneapi::tbb::global_control> limit;
+    const std::lock_guard lock(mutex);
+    total += by;
+    limit.reset();  // of several limits the smallest would count
+    if (total > 0) {
+      limit.emplace(oneapi::tbb::global_control::max_allowed_parallelism,
+                    static_cast<std::size_t>(total) + 1);
+    }
+  }
+
+  int n_workers_;
+};
+
 }  // namespace
 
 struct ThreadTeam::State {
   explicit State(int n_threads)
-      : allowed(oneapi::tbb::global_control::max_allowed_parallelism,
-                static_cast<std::size_t>(n_threads)),
-        arena(n_threads, /*reserved_for_masters=*/1) {}
+      : quota(n_threads - 1), arena(n_threads, /*reserved_for_masters=*/1) {}
 
   // The job number and the pieces of it nobody has claimed. A piece is claimed by lowering the
   // count; whoever succeeds knows that the job can't end before it has done the piece, and may
@@ -49,7 +74,7 @@ struct ThreadTeam::State {
   std::mutex failure_mutex;
   std::exception_ptr failure;
 
-  oneapi::tbb::global_control allowed;
+  WorkerQuota quota;
   oneapi::tbb::task_arena arena;
   oneapi::tbb::task_group workers;
 

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace leyden::runtime {
@@ -59,6 +61,22 @@ TEST_P(ThreadTeamTest, ThrowsWhatAPieceThrewAndGoesOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, testing::Values(1, 2, 3, 7));
+
+TEST(ThreadTeam, AnIdleTeamDoesntKeepTheWorkersOfAnother) {
+  ThreadTeam idle(2);
+  idle.run(8, [](int, int) {});
+  ThreadTeam busy(2);
+  // Two pieces that wait for each other meet only if two threads work on them.
+  std::atomic<int> arrived = 0;
+  std::atomic<int> both = 0;
+  busy.run(2, [&](int, int) {
+    ++arrived;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (arrived < 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    if (arrived == 2) ++both;
+  });
+  EXPECT_EQ(both, 2);
+}
 
 TEST(ThreadTeam, ManyCanExistOneAfterTheOther) {
   for (int i = 0; i < 20; ++i) {
