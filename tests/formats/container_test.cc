@@ -274,6 +274,11 @@ TEST_F(BrokenContainerTest, TensorsThatLieAreRefused) {
   EXPECT_THAT(refusal_of_tensor(0, "offset", 0), HasSubstr("overlaps what ends at byte 64"));
   EXPECT_THAT(refusal_of_tensor(1, "offset", std::int64_t{1} << 40),
               HasSubstr("beyond the end of the data"));
+  EXPECT_THAT(refusal_after_index([](Json& index) {
+                index["blobs"][0]["bytes"] = 65;  // 64 to 128: one byte too many
+                index["blobs"][1]["offset"] = 128;
+              }),
+              HasSubstr("'tokenizer.json' at byte 128 overlaps what ends at byte 129"));
   EXPECT_THAT(refusal_after_index([](Json& index) { index["blobs"].erase(0); }),
               HasSubstr("'fingerprint'"));
   EXPECT_THAT(refusal_after_index([](Json& index) { index.erase("tensors"); }),
