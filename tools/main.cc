@@ -23,7 +23,9 @@ int run(int argc, char** argv) {
   leyden::tools::add_convert(app, exit_code);
   leyden::tools::add_eval(app, exit_code);
   leyden::tools::add_logits(app, exit_code);
+  leyden::tools::add_inspect(app, exit_code);
   leyden::tools::add_bench(app, exit_code);
+  leyden::tools::add_machine(app, exit_code);
   leyden::tools::add_tokenize(app, exit_code);
   leyden::tools::add_render(app, exit_code);
   try {
