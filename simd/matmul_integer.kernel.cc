@@ -19,8 +19,16 @@ struct Sums {
 };
 static_assert(sizeof(Sums) <= kMatmulScratchBytes);
 
-// Weights are read from memory: this far ahead (bytes), a line at a time.
-constexpr int kReadAhead = 2048;
+// Weights come from memory, and the hardware's prefetcher, which does most of the work, must be led
+// (bench/RESULTS.md): lines are asked for this many bytes ahead, a few at a time between the
+// tokens, because a burst would take all the fill buffers from the activations.
+constexpr int kReadAhead = 3072;
+constexpr int kLinesPerStep = 2;
+// It also starts anew at every page of 4 KiB. With this many tokens or more a page is used so
+// slowly that touching the one after the next early pays.
+constexpr int kPage = 4096;
+constexpr int kPageTouchTokens = 8;
+constexpr int kPageTouchLines = 6;
 
 struct Int8 {
   using Quad = OffsetRows;
@@ -126,6 +134,17 @@ LEYDEN_INLINE void add_groups(const Groups<Format>& groups, F32Rows bias, const 
   }
 }
 
+LEYDEN_INLINE void read_ahead(const std::byte* line) { __builtin_prefetch(line, 0, 1); }
+
+/// When the block ends in another page than it begins: the first lines of the page after that.
+LEYDEN_INLINE void touch_next_page(const std::byte* block, std::size_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(block) / kPage;
+  const auto last = reinterpret_cast<std::uintptr_t>(block + bytes) / kPage;
+  if (first == last) return;
+  const std::byte* page = reinterpret_cast<const std::byte*>((last + 1) * kPage);
+  for (int i = 0; i < kPageTouchLines; ++i) read_ahead(page + i * kLine);
+}
+
 /// Groups kGroup0 .. of one block and half tile times all tokens of the panel.
 template <int kGroup0, typename Format>
 LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block, int half,
@@ -138,14 +157,25 @@ LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block,
     format.quads(block, kGroup0 + g, half, groups.w[g]);
     groups.scale[g] = load_scale(block, kGroup0 + g, half);
   }
+  // The lines ahead are shared evenly by the steps of a block.
+  constexpr int kLines = static_cast<int>(Format::kBytes / kLine);
+  constexpr int kSteps = kHalves * kGroupsPerBlock / kGroupsAtOnce;
+  const int step = half * (kSteps / kHalves) + kGroup0 / kGroupsAtOnce;
+  const std::byte* ahead = block + kReadAhead + step * kLines / kSteps * kLine;
+  const std::byte* const ahead_end = block + kReadAhead + (step + 1) * kLines / kSteps * kLine;
   cell.q += kGroup0 * kGroup;
   cell.starts += kGroup0;
   cell.part += half * kRows;
   cell.sum += half * kRows;
   for (int t = width / 2; t > 0; --t) {
+    if (ahead < ahead_end) {
+      for (int i = 0; i < kLinesPerStep; ++i) read_ahead(ahead + i * kLine);
+      ahead += kLinesPerStep * kLine;
+    }
     add_groups<Format, kFirst, kLast, 2>(groups, bias, cell);
     cell = next(cell, 2);
   }
+  for (; ahead < ahead_end; ahead += kLine) read_ahead(ahead);
   if (width % 2 != 0) add_groups<Format, kFirst, kLast, 1>(groups, bias, cell);
 }
 
@@ -172,9 +202,7 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
     for (int t = 0; t < panel.width; ++t) store(sums->sum[t], zero_f32());
     Cell cell = {panel.q, Format::starts(panel), panel.scale, sums->part[0], sums->sum[0]};
     for (int b = 0; b < args.n_blocks; ++b, block += Format::kBytes) {
-      for (std::size_t i = 0; i < Format::kBytes; i += kLine) {
-        __builtin_prefetch(block + kReadAhead + i);
-      }
+      if (panel.width >= kPageTouchTokens) touch_next_page(block, Format::kBytes);
       multiply_block(format, block, cell, panel.width);
       cell.q += panel.width * kBlock;
       cell.starts += panel.width * kGroupsPerBlock;
