@@ -61,6 +61,13 @@ install(DIRECTORY models/demo/checkpoint/ DESTINATION ${CMAKE_INSTALL_DATADIR}/l
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+set(man_pages ${CMAKE_CURRENT_BINARY_DIR}/man)
+add_custom_command(OUTPUT ${man_pages}/leyden.1 DEPENDS leyden_program cmake/make_man_pages.sh
+  COMMAND bash ${PROJECT_SOURCE_DIR}/cmake/make_man_pages.sh $<TARGET_FILE:leyden_program> ${man_pages}
+  COMMENT "Writing man pages from --help" VERBATIM)
+add_custom_target(leyden_man_pages ALL DEPENDS ${man_pages}/leyden.1)
+install(DIRECTORY ${man_pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The leyden authors")
 set(CPACK_STRIP_FILES ON)

@@ -19,6 +19,14 @@ prefix=$work/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
 expect_oslo "installed program" "$("$prefix/bin/leyden" run --greedy -p "$question" 2>/dev/null)"
 
+for command in leyden leyden-chat leyden-convert; do
+  if ! sed 's/\\//g' "$prefix/share/man/man1/$command.1" | grep -q "^$command - [a-z]"; then
+    echo "there is no man page of $command"
+    exit 1
+  fi
+done
+echo "ok: man pages"
+
 cmake -S "$source_dir/examples" -B "$work/example" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/example" >/dev/null
 expect_oslo "example by find_package" "$("$work/example/stream" "$prefix/share/leyden/demo" "$question")"
