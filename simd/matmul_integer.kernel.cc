@@ -10,6 +10,7 @@ namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
 constexpr int kQuads = kGroup / 4;
+constexpr int kAnyWidth = 0;
 constexpr int kRowBytes = kRows * 4;  // of one quad in one register
 
 // What a panel accumulates for one tile, in the caller's scratch: 8 KiB of the first-level cache.
@@ -145,10 +146,12 @@ LEYDEN_INLINE void touch_next_page(const std::byte* block, std::size_t bytes) {
   for (int i = 0; i < kPageTouchLines; ++i) read_ahead(page + i * kLine);
 }
 
-/// Groups kGroup0 .. of one block and half tile times all tokens of the panel.
-template <int kGroup0, typename Format>
+/// Groups kGroup0 .. of one block and half tile times all tokens of the panel: kWidth of them, or
+/// `width` if kWidth is kAnyWidth.
+template <int kWidth, int kGroup0, typename Format>
 LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block, int half,
-                                   F32Rows bias, Cell cell, int width) {
+                                   F32Rows bias, Cell cell, int any_width) {
+  const int width = kWidth == kAnyWidth ? any_width : kWidth;
   constexpr bool kFirst = kGroup0 == 0;
   constexpr bool kLast = kGroup0 + kGroupsAtOnce == kGroupsPerBlock;
   Groups<Format> groups;
@@ -179,21 +182,21 @@ LEYDEN_INLINE void multiply_groups(const Format& format, const std::byte* block,
   if (width % 2 != 0) add_groups<Format, kFirst, kLast, 1>(groups, bias, cell);
 }
 
-template <typename Format>
+template <int kWidth, typename Format>
 LEYDEN_INLINE void multiply_block(const Format& format, const std::byte* block, const Cell& cell,
                                   int width) {
   LEYDEN_UNROLL
   for (int half = 0; half < kHalves; ++half) {
     const F32Rows bias = load_bias(block, half);
     [&]<int... kStep>(std::integer_sequence<int, kStep...>) __attribute__((always_inline)) {
-      (multiply_groups<kStep * kGroupsAtOnce>(format, block, half, bias, cell, width), ...);
+      (multiply_groups<kWidth, kStep * kGroupsAtOnce>(format, block, half, bias, cell, width), ...);
     }
     (std::make_integer_sequence<int, kGroupsPerBlock / kGroupsAtOnce>());
   }
 }
 
 /// All tiles of the call times one panel; out is the panel's first row of results.
-template <typename Format>
+template <int kWidth, typename Format>
 LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
                                   const ActivationPanel& panel, float* out) {
   Sums* sums = reinterpret_cast<Sums*>(args.scratch);
@@ -203,7 +206,7 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
     Cell cell = {panel.q, Format::starts(panel), panel.scale, sums->part[0], sums->sum[0]};
     for (int b = 0; b < args.n_blocks; ++b, block += Format::kBytes) {
       if (panel.width >= kPageTouchTokens) touch_next_page(block, Format::kBytes);
-      multiply_block(format, block, cell, panel.width);
+      multiply_block<kWidth>(format, block, cell, panel.width);
       cell.q += panel.width * kBlock;
       cell.starts += panel.width * kGroupsPerBlock;
       cell.scale += panel.width;
@@ -218,7 +221,11 @@ template <typename Format>
 LEYDEN_INLINE void matmul(const Format& format, const MatmulArgs& args) {
   float* out = args.out;
   for (int p = 0; p < args.n_panels; ++p) {
-    multiply_panel(format, args, args.panels[p], out);
+    if (args.panels[p].width == 1) {  // decoding
+      multiply_panel<1>(format, args, args.panels[p], out);
+    } else {
+      multiply_panel<kAnyWidth>(format, args, args.panels[p], out);
+    }
     out += args.panels[p].width * args.out_stride;
   }
 }

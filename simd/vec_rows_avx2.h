@@ -53,8 +53,13 @@ LEYDEN_INLINE __m256i broadcast_quad_256(const std::int8_t* q) {
   __builtin_memcpy(&quad, q, 4);
   return _mm256_set1_epi32(quad);
 }
+/// Left alone, g++ turns a chain of dot products into a tree of sums and spills its leaves.
+LEYDEN_INLINE __m256i in_order(__m256i sum) {
+  asm("" : "+x"(sum));
+  return sum;
+}
 LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
-  return {dot_u7(acc.v, w.v, broadcast_quad_256(q))};
+  return {in_order(dot_u7(acc.v, w.v, broadcast_quad_256(q)))};
 }
 
 struct OffsetRows {
@@ -66,7 +71,8 @@ LEYDEN_INLINE OffsetRows prepare_offset128(I8Rows w) {
 }
 LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t) { return broadcast_rows(kFloatBiasBits); }
 LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, OffsetRows w, const std::int8_t* q) {
-  return {dot_u7(acc.v, w.magnitude, _mm256_sign_epi8(broadcast_quad_256(q), w.signed_w))};
+  const __m256i turned = _mm256_sign_epi8(broadcast_quad_256(q), w.signed_w);
+  return {in_order(dot_u7(acc.v, w.magnitude, turned))};
 }
 
 }  // namespace

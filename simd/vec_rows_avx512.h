@@ -12,7 +12,12 @@ using I8Rows = I8x64;
 constexpr int kRows = 16;
 constexpr int kHalves = kTileRows / kRows;
 /// Groups whose quads the integer products keep in registers.
+#if defined(LEYDEN_ISA_avx512vnni)
 constexpr int kGroupsAtOnce = 2;
+#else
+constexpr int kGroupsAtOnce =
+    1;  // int8 quads need masks too: 63 instead of 66 % of the peak with 2
+#endif
 
 LEYDEN_INLINE F32Rows load_rows(const float* p) { return load(p); }
 LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) { return load_first(p, n); }
@@ -34,7 +39,9 @@ LEYDEN_INLINE I32Rows dot_u7(I32Rows acc, I8Rows w, const std::int8_t* q) {
       : "v"(w.v), "m"(*reinterpret_cast<const std::int8_t(*)[4]>(q)));
   return acc;
 #else
-  return dot_u7(acc, w, broadcast_quad(q));
+  acc = dot_u7(acc, w, broadcast_quad(q));
+  asm("" : "+v"(acc.v));  // or g++ turns the chain into a tree of sums and spills its leaves
+  return acc;
 #endif
 }
 /// int8 weights w + 128 as dot_offset128 wants them, and where its accumulator starts when `start`
@@ -60,8 +67,10 @@ LEYDEN_INLINE I32Rows start_rows_offset128(std::int32_t) {  // the products are 
 }
 LEYDEN_INLINE I32Rows dot_offset128(I32Rows acc, OffsetRows w, const std::int8_t* q) {
   const __m512i a = broadcast_quad(q).v;
-  return dot_u7(acc, w.magnitude,
-                I8Rows{_mm512_mask_sub_epi8(a, w.negative, _mm512_setzero_si512(), a)});
+  acc = dot_u7(acc, w.magnitude,
+               I8Rows{_mm512_mask_sub_epi8(a, w.negative, _mm512_setzero_si512(), a)});
+  asm("" : "+v"(acc.v));
+  return acc;
 }
 #endif
 
