@@ -7,9 +7,10 @@
 
 namespace leyden::simd {
 
-/// Activations of `width` (1 to kPanelTokens) tokens, cut into cells of 128 columns so that every token of a
-/// cell lies at a constant distance. Columns beyond the true width are zero. f32 and bf16 weights
-/// read `x`; int8 and int4 weights read the rest. What a caller doesn't need may be null.
+/// Activations of `width` (1 to kPanelTokens) tokens, cut into cells of 128 columns so that every
+/// token of a cell lies at a constant distance. Columns beyond the true width are zero. f32 and
+/// bf16 weights read `x`; int8 and int4 weights read the rest. What a caller doesn't need may be
+/// null.
 struct ActivationPanel {
   const float* x = nullptr;        // [n_blocks, width, 128]
   const std::int8_t* q = nullptr;  // [n_blocks, width, 128], x = scale * q, |q| <= 127
