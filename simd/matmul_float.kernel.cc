@@ -9,14 +9,18 @@ namespace {
 #if defined(LEYDEN_ISA_avx2)
 constexpr int kTokens = 1;
 #else
-constexpr int kTokens = 4;
+constexpr int kTokens = 6;
 #endif
+
+// Weights are asked for this far (bytes) before they are needed; see matmul_integer.kernel.cc.
+constexpr int kReadAhead = 3072;
 
 struct F32 {
   static constexpr std::size_t kBytes = kBlockBytesF32;
   /// Columns 4 * quad .. 4 * quad + 3 of the 16 rows.
   LEYDEN_INLINE void load_quad(const std::byte* block, int quad, F32x16* w) {
     const float* lines = reinterpret_cast<const float*>(block) + quad * 4 * kTileRows;
+    LEYDEN_UNROLL
     for (int s = 0; s < 4; ++s) w[s] = load(lines + s * kTileRows);
   }
 };
@@ -25,6 +29,7 @@ struct Bf16 {
   static constexpr std::size_t kBytes = kBlockBytesBf16;
   LEYDEN_INLINE void load_quad(const std::byte* block, int quad, F32x16* w) {
     const std::int32_t* pairs = reinterpret_cast<const std::int32_t*>(block) + quad * 2 * kTileRows;
+    LEYDEN_UNROLL
     for (int s = 0; s < 4; s += 2) {
       const I32x16 pair = load(pairs + s / 2 * kTileRows);
       w[s] = bits_as_f32(shift_left<16>(pair));
@@ -38,15 +43,24 @@ template <typename Format, int kCount>
 LEYDEN_INLINE void multiply(const std::byte* block, const MatmulArgs& args,
                             const ActivationPanel& panel, int first, int n_rows, float* out) {
   F32x16 sum[kCount][4];
+  LEYDEN_UNROLL
   for (int t = 0; t < kCount; ++t) {
+    LEYDEN_UNROLL
     for (int s = 0; s < 4; ++s) sum[t][s] = zero_f32();
   }
   const float* x = panel.x + std::ptrdiff_t{first} * kBlock;
   for (int b = 0; b < args.n_blocks; ++b) {
     for (int quad = 0; quad < kBlock / 4; ++quad) {
+      constexpr int kQuadBytes = static_cast<int>(Format::kBytes) / (kBlock / 4);
+      LEYDEN_UNROLL
+      for (int i = 0; i < kQuadBytes; i += kLine) {
+        __builtin_prefetch(block + quad * kQuadBytes + kReadAhead + i, 0, 1);
+      }
       F32x16 w[4];
       Format::load_quad(block, quad, w);
+      LEYDEN_UNROLL
       for (int t = 0; t < kCount; ++t) {
+        LEYDEN_UNROLL
         for (int s = 0; s < 4; ++s) {
           sum[t][s] = fma(broadcast(x[t * kBlock + 4 * quad + s]), w[s], sum[t][s]);
         }
@@ -55,6 +69,7 @@ LEYDEN_INLINE void multiply(const std::byte* block, const MatmulArgs& args,
     block += Format::kBytes;
     x += std::ptrdiff_t{panel.width} * kBlock;
   }
+  LEYDEN_UNROLL
   for (int t = 0; t < kCount; ++t) {
     const F32x16 total = (sum[t][0] + sum[t][1]) + (sum[t][2] + sum[t][3]);
     store_first(out + (first + t) * args.out_stride, total, n_rows);
