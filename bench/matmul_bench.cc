@@ -1,11 +1,13 @@
 // Matrix products at DeepSeek-V3.2's shapes, every format, level and number of tokens, beside what
-// the machine can read and multiply at most. Weights are cold: they come from memory, out of huge
-// pages, and each product takes another copy.
+// the machine can read and multiply at most, measured before and after each entry (hosts drift).
+// Weights are cold: they come from memory, out of huge pages, and each product takes another copy.
 //   matmul_bench --benchmark_filter='int4/avx512vnni/.*/tokens:16/'
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -15,7 +17,6 @@
 #include <vector>
 
 #include "simd/kernels.h"
-#include "src/runtime/machine_limits.h"
 #include "src/runtime/memory.h"
 #include "src/runtime/thread_team.h"
 
@@ -96,15 +97,38 @@ struct Activations {
   std::vector<simd::ActivationPanel> panels;
 };
 
-const runtime::MachineLimits& limits(simd::Isa isa, runtime::ThreadTeam& team) {
-  static std::map<std::pair<simd::Isa, int>, runtime::MachineLimits> measured;
-  const auto key = std::pair(isa, team.size());
-  auto found = measured.find(key);
-  if (found == measured.end()) {
-    found = measured.emplace(key, runtime::measure_limits(team, simd::kernels(isa))).first;
-  }
-  return found->second;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
+
+/// What a team reads and multiplies at most with the kernels of a level.
+struct Limits {
+  double read_gb_per_second = 0, gmac_per_second = 0;
+
+  void measure(runtime::ThreadTeam& team, const simd::Kernels& kernels, bool is_integer) {
+    constexpr std::size_t kPiece = std::size_t{4} << 20;
+    std::atomic<std::uint64_t> sink = 0;
+    Clock::time_point start = Clock::now();
+    team.run(static_cast<int>(kWeightBytes / kPiece), [&](int piece, int) {
+      sink += kernels.read_all(weights() + static_cast<std::size_t>(piece) * kPiece, kPiece);
+    });
+    read_gb_per_second = std::max(read_gb_per_second, kWeightBytes / 1e9 / seconds_since(start));
+
+    constexpr std::int64_t kRounds = 20000;
+    std::atomic<std::int64_t> macs = 0;
+    start = Clock::now();
+    team.run(32 * team.size(), [&](int, int) {
+      std::int32_t integer_sink = 0;
+      float float_sink = 0;
+      macs += kRounds * (is_integer ? kernels.integer_peak(kRounds, &integer_sink)
+                                    : kernels.float_peak(kRounds, &float_sink));
+    });
+    gmac_per_second =
+        std::max(gmac_per_second, static_cast<double>(macs) / 1e9 / seconds_since(start));
+  }
+};
 
 runtime::ThreadTeam& team_of(int n_threads) {
   static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
@@ -116,7 +140,7 @@ runtime::ThreadTeam& team_of(int n_threads) {
 void run(benchmark::State& state, simd::Isa isa, const Format& format, const Shape& shape,
          int n_tokens, int n_threads) {
   runtime::ThreadTeam& team = team_of(n_threads);
-  const runtime::MachineLimits& limit = limits(isa, team);
+  const simd::Kernels& kernels = simd::kernels(isa);
   const Activations activations(n_tokens, shape.cols);
   const int n_tiles = shape.rows / kTileRows;
   const std::size_t tile_bytes =
@@ -133,7 +157,10 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int n_pieces = (n_tiles + tiles_per_piece - 1) / tiles_per_piece;
 
   const std::byte* const memory = weights();
+  Limits limits;
+  limits.measure(team, kernels, format.is_integer);
   std::size_t copy = 0;
+  const Clock::time_point start = Clock::now();
   for (auto _ : state) {
     const std::byte* const tiles = memory + copy * matrix_bytes;
     copy = (copy + 1) % n_copies;
@@ -149,21 +176,18 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
       args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
-      (simd::kernels(isa).*format.matmul)(args);
+      (kernels.*format.matmul)(args);
     });
   }
 
-  const double runs = static_cast<double>(state.iterations());
-  const double macs = 1.0 * shape.rows * shape.cols * n_tokens;
-  const double mac_limit =
-      format.is_integer ? limit.integer_gmac_per_second : limit.float_gmac_per_second;
-  using benchmark::Counter;
-  state.counters["GB/s"] =
-      Counter(runs * static_cast<double>(matrix_bytes) / 1e9, Counter::kIsRate);
-  state.counters["of_read_%"] = Counter(
-      runs * static_cast<double>(matrix_bytes) / 1e7 / limit.read_gb_per_second, Counter::kIsRate);
-  state.counters["GMAC/s"] = Counter(runs * macs / 1e9, Counter::kIsRate);
-  state.counters["of_peak_%"] = Counter(runs * macs / 1e7 / mac_limit, Counter::kIsRate);
+  const double per_second = static_cast<double>(state.iterations()) / seconds_since(start);
+  limits.measure(team, kernels, format.is_integer);
+  const double gb = per_second * static_cast<double>(matrix_bytes) / 1e9;
+  const double gmac = per_second * shape.rows * shape.cols * n_tokens / 1e9;
+  state.counters["GB/s"] = gb;
+  state.counters["of_read_%"] = 100 * gb / limits.read_gb_per_second;
+  state.counters["GMAC/s"] = gmac;
+  state.counters["of_peak_%"] = 100 * gmac / limits.gmac_per_second;
 }
 
 void register_all() {
