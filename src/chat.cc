@@ -1,10 +1,19 @@
 #include "src/chat.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "src/engine.h"
 
 namespace leyden {
+
+ContextFull::ContextFull(std::size_t n_tokens, std::int32_t n_capacity)
+    : std::runtime_error(fmt::format(
+          "the conversation has {} tokens with the last message, but the context holds {}",
+          n_tokens, n_capacity)),
+      tokens(n_tokens),
+      capacity(n_capacity) {}
 
 Chat::Chat(std::shared_ptr<const Engine> engine)
     : engine_(std::move(engine)), format_(engine_->chat_format()), session_(engine_) {}
@@ -19,11 +28,15 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
                         const GenerationEvents& events) {
   const std::vector<text::TokenId> prompt =
       engine_->tokenizer().encode(text::render(format_, messages, render));
+  if (prompt.size() > static_cast<std::size_t>(session_.capacity())) {
+    throw ContextFull(prompt.size(), session_.capacity());
+  }
   // Logits come from computing a token, so at least the last one is computed again.
   const auto [differs, ours] = std::ranges::mismatch(prompt, context_);
   const auto known =
       std::min<std::size_t>(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
   session_.truncate(static_cast<std::int32_t>(known));
+  context_.resize(known);
 
   GenerationOptions with_thinking = options;
   with_thinking.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
@@ -36,6 +49,7 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   context_.insert(context_.end(), result.tokens.begin(), result.tokens.end());
   context_.resize(static_cast<std::size_t>(session_.position()));
 
+  if (result.finish == Finish::kInterrupt && result.tokens.empty()) return result;
   text::Message& message = messages.emplace_back();
   message.role = "assistant";
   message.content = result.content;

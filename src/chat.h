@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -11,6 +14,14 @@
 #include "src/text/sampler.h"
 
 namespace leyden {
+
+/// A conversation that has become longer than the context. Nothing was computed.
+class ContextFull : public std::runtime_error {
+ public:
+  ContextFull(std::size_t n_tokens, std::int32_t n_capacity);
+  std::size_t tokens;     // of the conversation, with the last message
+  std::int32_t capacity;  // tokens that the context holds
+};
 
 /// A conversation: the messages and the session that has read them. Before an answer the whole
 /// conversation is rendered, and only what the session doesn't already hold is computed.
@@ -26,8 +37,9 @@ class Chat {
   void say(std::string role, std::string content);
 
   /// Answers the messages, the last of which is the user's (or a tool's), and appends the answer.
-  /// What an interrupted answer had said stays part of the conversation.
-  /// Errors: text::ChatError; std::runtime_error if the conversation doesn't fit the context.
+  /// What an interrupted answer had said stays part of the conversation; if it was interrupted
+  /// before its first token, no message is appended.
+  /// Errors: text::ChatError; ContextFull. The messages are then as they were.
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 

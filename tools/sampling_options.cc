@@ -4,9 +4,7 @@
 #include <random>
 
 namespace leyden::tools {
-namespace {
-
-std::pair<text::TokenId, float> parse_bias(const std::string& text) {
+std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
   const char* const end = text.data() + text.size();
   text::TokenId token = 0;
   const auto id = std::from_chars(text.data(), end, token);
@@ -17,8 +15,6 @@ std::pair<text::TokenId, float> parse_bias(const std::string& text) {
   }
   throw CLI::ValidationError("--logit-bias", "'" + text + "' is not of the form ID=VALUE");
 }
-
-}  // namespace
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
@@ -53,7 +49,7 @@ text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions 
   put(options.frequency_penalty, sampling.frequency_penalty);
   put(options.presence_penalty, sampling.presence_penalty);
   for (const std::string& bias : options.logit_bias) {
-    sampling.logit_bias.push_back(parse_bias(bias));
+    sampling.logit_bias.push_back(parse_logit_bias(bias));
   }
   if (options.greedy) sampling.temperature = 0;
   sampling.seed = options.seed ? *options.seed : std::random_device{}();

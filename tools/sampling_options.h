@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/text/sampler_options.h"
@@ -26,5 +27,8 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options);
 /// The model's recommendation with what the command line says put over it.
 /// Errors: CLI::ValidationError, std::invalid_argument.
 text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended);
+
+/// "ID=VALUE". Errors: CLI::ValidationError.
+std::pair<text::TokenId, float> parse_logit_bias(const std::string& text);
 
 }  // namespace leyden::tools

@@ -1,8 +1,10 @@
 #include "tools/terminal.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,10 +23,25 @@ std::string seconds_text(double seconds) {
 
 }  // namespace
 
-bool stderr_is_terminal() {
+bool terminal_has_escapes() {
   const char* const term = std::getenv("TERM");
-  return isatty(STDERR_FILENO) == 1 && (term == nullptr || std::strcmp(term, "dumb") != 0);
+  return term != nullptr && *term != '\0' && std::strcmp(term, "dumb") != 0;
 }
+
+bool no_color() {
+  const char* const wish = std::getenv("NO_COLOR");
+  return wish != nullptr && *wish != '\0';
+}
+
+int terminal_columns() {
+  winsize size = {};
+  for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  }
+  return 80;
+}
+
+bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1 && terminal_has_escapes(); }
 
 ProgressLine::ProgressLine(std::string what, Unit unit)
     : what_(std::move(what)), unit_(unit), active_(stderr_is_terminal()) {}
@@ -45,7 +62,10 @@ void ProgressLine::update(std::uint64_t done, std::uint64_t total) {
           ? fmt::format("{:.2f} of {:.2f} GB, {:.2f} GB/s", static_cast<double>(done) / 1e9,
                         static_cast<double>(total) / 1e9, rate / 1e9)
           : fmt::format("{} of {} tokens, {:.0f} tokens/s", done, total, rate);
-  fmt::print(stderr, "\r\x1b[K{} {:.0f} % ({}), {} left", what_, share, amount, seconds_text(left));
+  std::string line =
+      fmt::format("{} {:.0f} % ({}), {} left", what_, share, amount, seconds_text(left));
+  line.resize(std::min(line.size(), static_cast<std::size_t>(terminal_columns() - 1)));
+  fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);
   shown_ = true;
 }

@@ -6,7 +6,14 @@
 
 namespace leyden::tools {
 
-/// True if standard error is a terminal that understands carriage returns.
+/// True if TERM names a terminal that understands escape sequences: it is set, and not "dumb".
+bool terminal_has_escapes();
+/// True if the environment asks for plain text (NO_COLOR is set and not empty, no-color.org).
+bool no_color();
+/// Columns of the terminal on standard output or standard error; 80 if there is none.
+int terminal_columns();
+
+/// True if standard error is a terminal that understands escape sequences.
 bool stderr_is_terminal();
 
 /// One line on standard error that is rewritten while something long goes on: how much is done, the

@@ -1,0 +1,123 @@
+// The parts of the conversation that are functions of text.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/repl/command_line.h"
+#include "tools/repl/completion.h"
+#include "tools/repl/history_file.h"
+#include "tools/repl/input_text.h"
+#include "tools/repl/key_source.h"
+#include "tools/repl/paste_folds.h"
+#include "tools/repl/visible_text.h"
+
+namespace leyden::tools {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(VisibleText, ControlCharactersBecomePictures) {
+  EXPECT_EQ(visible("\x1b[31mred\x07\x7f"), "␛[31mred␇␡");
+  EXPECT_EQ(visible(std::string_view("a\0b", 3)), "a␀b");
+  EXPECT_EQ(visible("a\tb\nc\r\nd\re"), "a\tb\nc\nd␍e");
+  EXPECT_EQ(visible("\xC2\x9B"
+                    "31m \xC2\xA0"),
+            "\uFFFD31m \u00A0")
+      << "C1's CSI, not NBSP";
+  EXPECT_EQ(visible("\x9b"), "\uFFFD");
+  EXPECT_EQ(visible("漢字 🦊 é"), "漢字 🦊 é");
+}
+
+TEST(VisibleText, ExcerptsAreCutByColumns) {
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  EXPECT_EQ(columns_of("漢字a"), 5);
+  EXPECT_EQ(excerpt("short", 10), "short");
+  EXPECT_EQ(excerpt("\n two lines\nmore", 20), "two lines…");
+  EXPECT_EQ(excerpt("漢字漢字漢字", 6), "漢字…");
+  EXPECT_EQ(excerpt("", 5), "");
+}
+
+TEST(CommandLine, ASlashAndLettersIsACommand) {
+  const auto command = parse_command("/system  You are\nkind. ");
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->name, "/system");
+  EXPECT_EQ(command->argument, "You are\nkind.");
+  EXPECT_TRUE(parse_command("/?"));
+  EXPECT_TRUE(parse_command("/"));
+  EXPECT_FALSE(parse_command("/usr/bin is where?"));
+  EXPECT_FALSE(parse_command(" /help"));
+  EXPECT_FALSE(parse_command("// a comment"));
+  EXPECT_FALSE(parse_command("/ what"));
+  EXPECT_FALSE(parse_command(""));
+}
+
+TEST(InputText, BackslashesAndQuotesContinue) {
+  EXPECT_TRUE(is_unfinished("a \\"));
+  EXPECT_FALSE(is_unfinished("a \\\\")) << "a doubled one is a backslash";
+  EXPECT_TRUE(is_unfinished("\\"));
+  EXPECT_FALSE(is_unfinished(""));
+  EXPECT_TRUE(is_unfinished("\"\"\""));
+  EXPECT_TRUE(is_unfinished("\"\"\"\"")) << "the same quotes don't open and close";
+  EXPECT_TRUE(is_unfinished("\"\"\"a\n\\"));
+  EXPECT_FALSE(is_unfinished("\"\"\"a\nb\"\"\" "));
+  EXPECT_TRUE(is_unfinished("/system \"\"\"a"));
+  EXPECT_FALSE(is_unfinished("/system \"\"\"a\"\"\""));
+  EXPECT_FALSE(is_unfinished("what is \"\"\"?"));
+}
+
+TEST(InputText, TheQuotesOfABlockAreNotPartOfIt) {
+  EXPECT_EQ(without_quotes("\"\"\"\na\n b\n\"\"\"\n"), "a\n b");
+  EXPECT_EQ(without_quotes("/system \"\"\"a\nb\"\"\""), "/system a\nb");
+  EXPECT_EQ(without_quotes("say \"\"\"x\"\"\""), "say \"\"\"x\"\"\"");
+  EXPECT_EQ(without_quotes("plain "), "plain ");
+}
+
+TEST(PasteFolds, LongTextsBecomeANoteAndComeBack) {
+  PasteFolds folds;
+  EXPECT_EQ(folds.fold("a\nb"), "a\nb");
+  std::string lines;
+  for (int i = 0; i < 120; ++i) lines += "line\n";
+  const std::string note = folds.fold(lines), other = folds.fold(std::string(2000, 'x'));
+  EXPECT_EQ(note, "[pasted 120 lines #1: line…]");
+  EXPECT_EQ(folds.fold(lines), note);
+  EXPECT_EQ(folds.unfold("see " + note + other + "!"),
+            "see " + lines + std::string(2000, 'x') + "!");
+  EXPECT_EQ(folds.unfold("[pasted 120 lines #9: line…]"), "[pasted 120 lines #9: line…]");
+}
+
+TEST(Completion, AddsWhatAllCandidatesShare) {
+  const auto words = [](std::string_view, std::string_view word) {
+    return matching_words({"/save", "/set", "/sessions", "größe", "größer", "grüße"}, word);
+  };
+  EXPECT_EQ(complete("/sa", words).insert, "ve ");
+  EXPECT_EQ(complete("/s", words).insert, "");
+  EXPECT_THAT(complete("/se", words).candidates, ElementsAre("/sessions", "/set"));
+  EXPECT_THAT(complete("/x", words).candidates, IsEmpty());
+  EXPECT_EQ(complete("a g", words).insert, "r") << "ö and ü share a byte, which is no letter";
+  EXPECT_EQ(complete("grö", words).insert, "ße");
+}
+
+TEST(HistoryFile, EntriesOfSeveralLinesComeBack) {
+  const std::filesystem::path file = ::testing::TempDir() + "history_test";
+  std::filesystem::remove(file);
+  EXPECT_THAT(HistoryFile(file).load(), IsEmpty());
+  EXPECT_TRUE(HistoryFile(file).append("one\ntwo \\n 漢"));
+  EXPECT_TRUE(HistoryFile(file).append("three\\"));
+  EXPECT_THAT(HistoryFile(file).load(), ElementsAre("one\ntwo \\n 漢", "three\\"));
+  for (int i = 0; i < 2500; ++i) HistoryFile(file).append("x" + std::to_string(i));
+  EXPECT_EQ(HistoryFile(file).load().back(), "x2499");
+  EXPECT_LT(std::filesystem::file_size(file), 8000u) << "an overlong file is cut";
+  EXPECT_FALSE(HistoryFile("/no/such/folder/history").append("x"));
+  std::filesystem::remove(file);
+}
+
+TEST(KeySource, CharactersAsUtf8) {
+  EXPECT_EQ(to_utf8(U'a') + to_utf8(U'é') + to_utf8(U'漢') + to_utf8(U'🦊'), "aé漢🦊");
+}
+
+}  // namespace
+}  // namespace leyden::tools

@@ -1,0 +1,40 @@
+#include "tools/repl/input_reader.h"
+
+#include <cstdio>
+
+#include "tools/repl/input_text.h"
+
+namespace leyden::tools {
+
+void PlainReader::prompt(const char* text) const {
+  if (!on_terminal_) return;
+  std::fputs(text, stdout);
+  std::fflush(stdout);
+}
+
+Input PlainReader::read() {
+  prompt("> ");
+  std::string text;
+  while (true) {
+    auto line = keys_->line();
+    if (!line && signals_->interrupted()) {
+      keys_->drop();
+      if (on_terminal_) std::fputc('\n', stdout);
+      return {Input::Kind::kInterrupt, "", !text.empty()};
+    }
+    if (!line && !signals_->leaving() && keys_->wait() != KeySource::State::kEnd) continue;
+    if (!line) {
+      if (text.empty()) return {Input::Kind::kEnd, ""};
+      return {Input::Kind::kText, without_quotes(text)};
+    }
+    if (line->ends_with('\r')) line->pop_back();
+    text += *line;
+    if (!on_terminal_) return {Input::Kind::kText, text};
+    if (!is_unfinished(text)) return {Input::Kind::kText, without_quotes(text)};
+    if (ends_with_backslash(text)) text.pop_back();
+    text += '\n';
+    prompt("... ");
+  }
+}
+
+}  // namespace leyden::tools

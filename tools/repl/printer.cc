@@ -1,0 +1,85 @@
+#include "tools/repl/printer.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "tools/repl/visible_text.h"
+
+namespace leyden::tools {
+namespace {
+
+constexpr const char* kDim = "\x1b[2m";
+constexpr const char* kPlain = "\x1b[0m";
+constexpr const char* kEraseLine = "\r\x1b[K";
+constexpr auto kFoldEvery = std::chrono::milliseconds(100);
+
+void put(std::FILE* to, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+  std::fflush(to);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void Printer::say(std::string_view text) const {
+  put(conversing_ ? stdout : stderr, visible(text) + "\n");
+}
+
+void Printer::note(std::string_view text) const {
+  if (!conversing_) return;
+  put(stdout, (styled_ ? kDim : "") + visible(text) + (styled_ ? kPlain : "") + "\n");
+}
+
+void Printer::complain(std::string_view text) const {
+  put(stderr, (conversing_ ? "" : "leyden: ") + visible(text) + "\n");
+}
+
+void AnswerPrinter::text(Channel channel, std::string_view text) {
+  if (channel == Channel::kReasoning) return reasoning(text);
+  end_reasoning();
+  put(stdout, visible(text));
+  if (!text.empty()) after_newline_ = text.ends_with('\n');
+}
+
+void AnswerPrinter::reasoning(std::string_view text) {
+  if (!reasoning_) {
+    reasoning_ = true;
+    start_ = last_shown_ = Clock::now();
+  }
+  if (fold_) return show_fold();
+  const bool dim = printer_->styled();
+  put(printer_->conversing() ? stdout : stderr,
+      (dim ? kDim : "") + visible(text) + (dim ? kPlain : ""));
+  if (!text.empty()) after_newline_ = text.ends_with('\n');
+}
+
+void AnswerPrinter::show_fold() {
+  if (!printer_->styled() || Clock::now() - last_shown_ < kFoldEvery) return;
+  last_shown_ = Clock::now();
+  put(stdout,
+      fmt::format("{}{}thinking for {:.1f} s{}", kEraseLine, kDim, seconds_since(start_), kPlain));
+}
+
+void AnswerPrinter::end_reasoning() {
+  if (!reasoning_) return;
+  reasoning_ = false;
+  if (fold_) {
+    if (printer_->styled()) put(stdout, kEraseLine);
+    printer_->note(
+        fmt::format("[thought for {:.1f} s; /show thinking shows it]", seconds_since(start_)));
+  } else {
+    put(printer_->conversing() ? stdout : stderr, after_newline_ ? "\n" : "\n\n");
+  }
+  after_newline_ = true;
+}
+
+void AnswerPrinter::finish() {
+  end_reasoning();
+  if (!printer_->conversing() || !after_newline_) put(stdout, "\n");
+}
+
+}  // namespace leyden::tools

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "src/generate.h"
+
+namespace leyden::tools {
+
+/// Where words of the program go: beside the answers on a terminal, to standard error in a pipe,
+/// whose standard output belongs to the answers. Everything is made visible() before it is printed.
+class Printer {
+ public:
+  /// conversing: a person sits at a terminal. styled: the terminal may be sent escape sequences.
+  Printer(bool conversing, bool styled) : conversing_(conversing), styled_(styled) {}
+
+  bool conversing() const { return conversing_; }
+  bool styled() const { return styled_; }
+
+  /// What a command was asked for.
+  void say(std::string_view text) const;
+  /// A remark, dimmed; only to a person.
+  void note(std::string_view text) const;
+  /// What went wrong, to standard error.
+  void complain(std::string_view text) const;
+
+ private:
+  bool conversing_, styled_;
+};
+
+/// Shows one answer while it grows: thoughts dimmed, or folded into one line that says how long
+/// they take; in a pipe thoughts go to standard error and the answer ends with one newline.
+class AnswerPrinter {
+ public:
+  AnswerPrinter(const Printer& printer, bool fold_thinking)
+      : printer_(&printer), fold_(fold_thinking) {}
+
+  void text(Channel channel, std::string_view text);
+  /// Ends the answer's last line.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void reasoning(std::string_view text);
+  void end_reasoning();
+  void show_fold();
+
+  const Printer* printer_;
+  bool fold_;
+  bool reasoning_ = false;  // thoughts have come, and have not been ended
+  bool after_newline_ = true;
+  Clock::time_point start_, last_shown_;
+};
+
+}  // namespace leyden::tools

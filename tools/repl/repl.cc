@@ -1,0 +1,201 @@
+#include "tools/repl/repl.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "src/engine.h"
+#include "src/text/sampler.h"
+#include "tools/repl/command_line.h"
+#include "tools/repl/commands.h"
+#include "tools/repl/quiet_terminal.h"
+#include "tools/terminal.h"
+
+namespace leyden::tools {
+namespace {
+
+constexpr int kSignalStatus = 128;  // plus the signal's number, as shells count
+
+double per_second(int n, double seconds) { return seconds > 0 ? n / seconds : 0; }
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+
+}  // namespace
+
+Repl::Repl(std::shared_ptr<const Engine> engine, Parts parts, Conversation start)
+    : engine_(std::move(engine)),
+      signals_(parts.signals),
+      printer_(parts.printer),
+      store_(parts.store),
+      chat_(engine_),
+      model_(start.model) {
+  restore(std::move(start));
+}
+
+int Repl::run(InputReader& reader) {
+  bool asked = false;  // whether Ctrl-C was the last thing that happened
+  while (!quitting_ && !signals_.leaving()) {
+    const Input input = reader.read();
+    if (input.kind == Input::Kind::kEnd) {
+      if (printer_.conversing()) std::fputc('\n', stdout);
+      break;
+    }
+    if (input.kind == Input::Kind::kInterrupt) {
+      signals_.clear_interrupt();
+      if (!printer_.conversing()) return kSignalStatus + 2;
+      if (asked && !input.had_text) break;
+      asked = true;
+      printer_.note("(Ctrl-C again or Ctrl-D leaves)");
+      continue;
+    }
+    asked = false;
+    if (const auto command = parse_command(input.text)) {
+      run_command(command->name, command->argument);
+    } else {
+      send(input.text);
+    }
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    throw std::runtime_error("can't write the answers to standard output");
+  }
+  return signals_.leaving() ? kSignalStatus + *signals_.leaving() : exit_code_;
+}
+
+void Repl::run_command(const std::string& name, const std::string& argument) {
+  const Command* const command = find_command(name);
+  try {
+    if (command == nullptr) {
+      throw std::runtime_error(fmt::format(
+          "there is no command {}; /help lists them. A space in front makes it a message.", name));
+    }
+    (this->*command->run)(argument);
+  } catch (const std::exception& error) {
+    printer_.complain(error.what());
+    exit_code_ = printer_.conversing() ? 0 : 1;
+  }
+}
+
+void Repl::send(const std::string& text) {
+  if (is_blank(text) && attached_.empty()) return;
+  const std::string attached = attached_;
+  chat_.say("user", attached + text);
+  attached_.clear();
+  if (answer()) return;
+  chat_.messages.pop_back();
+  attached_ = attached;
+  if (!printer_.conversing()) std::fputc('\n', stdout);  // still one line for each line
+}
+
+bool Repl::answer() {
+  try {
+    const std::size_t before = chat_.messages.size();
+    const Generation generation = generate_answer();
+    if (chat_.messages.size() == before) {
+      printer_.note("[stopped before the answer began; the message was taken back]");
+      return false;
+    }
+    report(generation);
+    keep();
+    return true;
+  } catch (const ContextFull& full) {
+    explain_full_context(full);
+  } catch (const std::bad_alloc&) {
+    printer_.complain("there is not enough memory for a conversation this long");
+  } catch (const std::exception& error) {
+    printer_.complain(error.what());
+  }
+  exit_code_ = printer_.conversing() ? 0 : 1;
+  return false;
+}
+
+Generation Repl::generate_answer() {
+  const QuietTerminal quiet;
+  signals_.clear_interrupt();
+  chat_.render.thinking = settings_.thinking && may_think();
+  text::Sampler sampler(settings_.sampling,
+                        text::tokens_of(engine_->tokenizer(), engine_->vocab_size()));
+  sampler.set_draws(settings_.draws);
+  ProgressLine progress("reading", ProgressLine::Unit::kTokens);
+  AnswerPrinter printer(printer_, settings_.fold_thinking);
+  GenerationEvents events;
+  events.interrupted = [&] {
+    if (signals_.take_redraw()) quiet.apply();
+    return signals_.interrupted() || signals_.leaving();
+  };
+  events.on_prefill = [&](int done, int total) {
+    progress.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
+  };
+  events.on_text = [&](Channel channel, std::string_view text) {
+    progress.clear();
+    printer.text(channel, text);
+  };
+  GenerationOptions options;
+  options.max_tokens = settings_.max_tokens;
+  options.stops = settings_.stops;
+  const std::size_t before = chat_.messages.size();
+  Generation generation = chat_.answer(sampler, options, events);
+  progress.clear();
+  if (chat_.messages.size() > before) printer.finish();
+  settings_.draws = sampler.draws();
+  signals_.clear_interrupt();
+  return generation;
+}
+
+void Repl::report(const Generation& generation) {
+  const auto n_generated = static_cast<int>(generation.tokens.size());
+  ++totals_.answers;
+  totals_.prompt_tokens += generation.prompt_tokens;
+  totals_.generated_tokens += n_generated;
+  totals_.prefill_seconds += generation.prefill_seconds;
+  totals_.decode_seconds += generation.decode_seconds;
+  const Session& session = chat_.session();
+  const bool full = session.position() >= session.capacity();
+  if (generation.finish == Finish::kInterrupt) {
+    printer_.note("[stopped; what was said is kept. /regen answers anew, /undo takes it back]");
+  } else if (generation.finish == Finish::kLength && full) {
+    printer_.note(fmt::format(
+        "[the context of {} tokens is full, so the answer ends here. /undo makes room, /clear "
+        "begins a new conversation; --context N gives more where the model allows it]",
+        session.capacity()));
+  } else if (generation.finish == Finish::kLength) {
+    printer_.note(
+        fmt::format("[cut off after {} tokens; /set max-tokens 0 lets it speak]", n_generated));
+  }
+  printer_.note(fmt::format(
+      "[read {} tokens, {:.1f}/s · wrote {} tokens, {:.1f}/s · context {} of {}]",
+      generation.prompt_tokens, per_second(generation.prompt_tokens, generation.prefill_seconds),
+      n_generated, per_second(n_generated, generation.decode_seconds), session.position(),
+      session.capacity()));
+}
+
+void Repl::explain_full_context(const ContextFull& full) {
+  printer_.complain(fmt::format(
+      "With this message the conversation has {} tokens, but the context holds {}. The message "
+      "was not sent.\n/undo takes back the last exchange and makes room; /clear begins a new "
+      "conversation{}.\n--context N at the start gives more room, where the model allows it.",
+      full.tokens, full.capacity,
+      store_.name().empty() ? "" : " (this one stays as " + store_.name() + ")"));
+}
+
+void Repl::keep() {
+  // A pipe's conversation is kept only if it was asked for by name.
+  if (chat_.messages.empty() || (store_.name().empty() && !printer_.conversing())) return;
+  try {
+    store_.save(conversation());
+    keeping_failed_ = false;
+  } catch (const std::exception& error) {
+    if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
+    keeping_failed_ = true;
+  }
+}
+
+Conversation Repl::conversation() const { return {model_, chat_.messages, settings_}; }
+
+void Repl::restore(Conversation start) {
+  chat_.messages = std::move(start.messages);
+  settings_ = std::move(start.settings);
+  attached_.clear();
+}
+
+}  // namespace leyden::tools

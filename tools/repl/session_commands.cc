@@ -1,0 +1,78 @@
+// The commands that keep conversations and bring them back.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "tools/repl/repl.h"
+#include "tools/repl/session_summary.h"
+
+namespace leyden::tools {
+namespace {
+
+constexpr std::size_t kMaxListed = 20;
+
+}  // namespace
+
+void Repl::clear(const std::string&) {
+  const std::string kept = store_.name();
+  std::erase_if(chat_.messages, [](const text::Message& m) { return m.role != "system"; });
+  attached_.clear();
+  store_.begin();
+  printer_.note(kept.empty() ? "[a new conversation begins]"
+                             : fmt::format("[a new conversation begins; /load {} takes up the one "
+                                           "before]",
+                                           kept));
+}
+
+void Repl::save(const std::string& argument) {
+  const bool replace = argument == "-f" || argument.starts_with("-f ");
+  std::string name = replace ? argument.substr(2) : argument;
+  name.erase(0, std::min(name.size(), name.find_first_not_of(' ')));
+  if (chat_.messages.empty()) throw std::runtime_error("nothing has been said that could be kept");
+  if (!name.empty()) {
+    store_.save_as(name, conversation(), replace);
+  } else if (store_.keeps() || !store_.name().empty()) {
+    store_.save(conversation());
+  } else {
+    throw std::runtime_error("conversations aren't kept now; give a path, as /save ./talk.json");
+  }
+  printer_.note(
+      fmt::format("[kept as {0}; leyden chat --resume {0} goes on with it]", store_.name()));
+}
+
+void Repl::load(const std::string& argument) {
+  std::string name = argument;
+  if (name.empty()) {
+    const auto newest = store_.newest();
+    if (!newest) throw std::runtime_error("there is no other conversation");
+    name = newest->name;
+  }
+  Conversation loaded = store_.load(name);
+  const std::string model = loaded.model;
+  restore(std::move(loaded));
+  printer_.note(fmt::format("[{}]", summary(name, conversation())));
+  if (model != model_) {
+    printer_.note(fmt::format("[it was had with {}; {} goes on]",
+                              model.empty() ? "leyden's demo model" : model, model_name()));
+  }
+  if (const std::string last = last_exchange(conversation()); !last.empty()) printer_.say(last);
+}
+
+void Repl::list_sessions(const std::string&) {
+  const auto entries = store_.list();
+  if (entries.empty()) return printer_.say("no conversation has been kept");
+  std::string text;
+  for (const SessionStore::Entry& entry : entries) {
+    if (&entry - entries.data() == kMaxListed) {
+      text += fmt::format("  and {} older ones\n", entries.size() - kMaxListed);
+      break;
+    }
+    const char mark = entry.name == store_.name() ? '*' : ' ';
+    text += fmt::format("{} {}\n", mark, summary_of_file(entry.name, entry.file));
+  }
+  text.pop_back();
+  printer_.say(text);
+}
+
+}  // namespace leyden::tools

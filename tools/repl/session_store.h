@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/conversation_file.h"
+
+namespace leyden::tools {
+
+/// $XDG_STATE_HOME/leyden or ~/.local/state/leyden, made if it isn't there and private.
+/// Errors: std::runtime_error if there is no such place or it can't be made.
+std::filesystem::path state_directory();
+
+/// The conversations on disk, one file each, and which of them the present one is kept in. No file
+/// is ever written over that this program hasn't itself read or written last.
+class SessionStore {
+ public:
+  /// directory: empty if nothing is to be kept; save() then does nothing.
+  explicit SessionStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  struct Entry {
+    std::string name;
+    std::filesystem::path file;
+    std::filesystem::file_time_type changed;
+  };
+  /// Newest first.
+  std::vector<Entry> list() const;
+  /// The newest but the present one.
+  std::optional<Entry> newest() const;
+
+  /// The name of the present conversation; empty before it is first saved.
+  const std::string& name() const { return name_; }
+  bool keeps() const { return !directory_.empty(); }
+
+  /// The next conversation gets a name of its own when it is saved.
+  void begin();
+  /// Keeps the present conversation under its name, or another if somebody else has changed the
+  /// file. Errors: formats::WriteError.
+  void save(const Conversation& conversation);
+  /// Keeps the present conversation under this name, or path, from now on.
+  /// Errors: formats::WriteError; std::runtime_error for a name that can't be one, and for one
+  ///         that another conversation has, unless `replace`.
+  void save_as(const std::string& name, const Conversation& conversation, bool replace);
+  /// Reads the conversation of this name, or at this path, and makes it the present one.
+  /// Errors: formats::LoadError, std::runtime_error; the present one then stays.
+  Conversation load(const std::string& name);
+
+ private:
+  std::filesystem::path file_of(const std::string& name) const;
+  void take(const std::string& name, const std::filesystem::path& file);
+
+  std::filesystem::path directory_;
+  std::string name_;
+  std::filesystem::path file_;
+  std::optional<std::filesystem::file_time_type> known_;  // when we last read or wrote file_
+};
+
+}  // namespace leyden::tools

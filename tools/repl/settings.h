@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/conversation_file.h"
+
+namespace leyden::tools {
+
+/// Names that /set knows: those of the command line's options.
+std::vector<std::string> setting_names();
+
+/// One line per setting: name, value, meaning.
+std::string show_settings(const ConversationSettings& settings);
+
+/// Changes one setting, or throws std::invalid_argument saying what is wrong and leaves all as
+/// they were. "stop" and "logit-bias" add to their lists; without a value they empty them.
+void change_setting(std::string_view name, const std::string& value,
+                    ConversationSettings& settings);
+
+}  // namespace leyden::tools
