@@ -71,6 +71,7 @@ LEYDEN_INLINE void find_tops(const Packing& p, int n_keys, int value_runs) {
 
 /// How a cache row becomes codes; scales at distances of kKeyChunk.
 struct Bf16Latent {
+  static constexpr int kLatentBytes = 2;
   LEYDEN_INLINE void fix(const std::byte* row, int kv_lora_rank, int rope_dim, std::int16_t* codes,
                          float* scale) {
     const auto* x = reinterpret_cast<const std::uint16_t*>(row);
@@ -81,6 +82,7 @@ struct Bf16Latent {
 };
 
 struct Int8Latent {
+  static constexpr int kLatentBytes = 1;
   LEYDEN_INLINE void fix(const std::byte* row, int kv_lora_rank, int rope_dim, std::int16_t* codes,
                          float* scale) {
     static_assert(kKvGroup == kFixedRun);
@@ -103,14 +105,25 @@ struct Int8Latent {
   }
 };
 
+/// Asks for the sixteen rows from `first` on: chosen tokens lie anywhere in memory.
+LEYDEN_INLINE void ask_for_rows(const LatentAttendArgs& args, int first, int n_bytes) {
+  const int stop = first + kTileRows < args.n_keys ? first + kTileRows : args.n_keys;
+  for (int k = first; k < stop; ++k) {
+    for (int line = 0; line < n_bytes; line += kLine) prefetch(args.rows[k] + line);
+  }
+}
+
 /// Sixteen rows at a time become codes, columns of key panels and rows of value panels.
 template <typename Latent>
 LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
   const int width = padded(args.kv_lora_rank) + padded(args.rope_dim);
   const int value_runs = n_runs(args.kv_lora_rank);
   const int key_runs = value_runs + n_runs(args.rope_dim);
+  const int row_bytes = args.kv_lora_rank * Latent::kLatentBytes + args.rope_dim * 2;
   Packing p = lay_out(args.scratch, width, key_runs, args.kv_lora_rank);
+  ask_for_rows(args, 0, row_bytes);
   for (int first = 0; first < args.n_keys; first += kTileRows) {
+    ask_for_rows(args, first + kTileRows, row_bytes);
     const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
     for (int i = 0; i < n; ++i) {
       Latent::fix(args.rows[first + i], args.kv_lora_rank, args.rope_dim,

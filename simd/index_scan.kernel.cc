@@ -132,7 +132,7 @@ struct LookAhead {
   }
   [[gnu::always_inline]] void advance() {
     const std::byte* stop = end - next < step ? end : next + step;
-    for (; next < stop; next += kLine) _mm_prefetch(next, _MM_HINT_T0);
+    for (; next < stop; next += kLine) prefetch(next);
   }
 };
 

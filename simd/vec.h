@@ -15,3 +15,14 @@
 #else
 #error "simd/vec.h is for kernel sources, which CMake compiles once per ISA level"
 #endif
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+/// Asks for a line of memory; any address will do.
+LEYDEN_INLINE void prefetch(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA
