@@ -136,6 +136,8 @@ const EngineOptions& Engine::options() const { return impl_->options; }
 
 const formats::ModelConfig& Engine::config() const { return impl_->model->config; }
 
+const std::string& Engine::fingerprint() const { return impl_->model->fingerprint; }
+
 bool Engine::has_tokenizer() const { return impl_->tokenizer.has_value(); }
 
 const text::Tokenizer& Engine::tokenizer() const {

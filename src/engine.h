@@ -69,6 +69,9 @@ class Engine {
 
   const EngineOptions& options() const;  // with every default filled in
   const formats::ModelConfig& config() const;
+  /// Identifies model and recipe, for files that belong to them: 32 hexadecimal digits, a
+  /// container's own, or a checkpoint's with the recipe it was loaded by (src/fingerprint.h).
+  const std::string& fingerprint() const;
   /// Errors: formats::LoadError when the model came without a tokenizer.
   const text::Tokenizer& tokenizer() const;
   bool has_tokenizer() const;

@@ -8,6 +8,7 @@
 #include "formats/container_reader.h"
 #include "formats/recipe_file.h"
 #include "src/convert.h"
+#include "src/fingerprint.h"
 #include "src/memory_plan.h"
 #include "src/recipes.h"
 
@@ -47,8 +48,10 @@ std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path
   require_memory(
       plan_memory(checkpoint->config(), plan_conversion(*checkpoint, recipe).tensor_bytes, options),
       checkpoint->name());
-  return model::load_checkpoint(*checkpoint, recipe.name, format_chooser(recipe, *checkpoint),
-                                huge_pages, team, progress);
+  auto loaded = model::load_checkpoint(
+      *checkpoint, recipe.name, format_chooser(recipe, *checkpoint), huge_pages, team, progress);
+  loaded->fingerprint = fingerprint(*checkpoint, recipe);
+  return loaded;
 }
 
 }  // namespace leyden

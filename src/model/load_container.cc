@@ -26,6 +26,7 @@ std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& cont
   loaded->source = container.name();
   loaded->config = container.config();
   loaded->recipe = container.recipe();
+  loaded->fingerprint = container.fingerprint();
   adopt_companions(*loaded, [&](std::string_view name) { return container.blob(name); });
 
   if (mapped) {

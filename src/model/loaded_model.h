@@ -24,6 +24,7 @@ struct LoadedModel {
   std::string source;  // the path it came from
   formats::ModelConfig config;
   std::string recipe;
+  std::string fingerprint;  // of model and recipe: a container's, or src/fingerprint.h
   std::optional<std::string> tokenizer_json, generation_config;
   bool has_chat_template = false;  // tokenizer_config.json brings a Jinja template
 

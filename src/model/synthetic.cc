@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "formats/checksum.h"
 #include "quant/levels.h"
 #include "quant/number.h"
 #include "src/model/load_meter.h"
@@ -226,6 +227,7 @@ std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
   loaded->source = "synthetic";
   loaded->config = config;
   loaded->recipe = recipe.name;
+  loaded->fingerprint = to_hex(formats::checksum(recipe.name + formats::to_json(config)));
 
   const std::vector<quant::TensorSpec> specs = specs_of(config, recipe);
   std::vector<std::size_t> offsets;

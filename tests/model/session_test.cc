@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "formats/checkpoint.h"
+#include "formats/container_reader.h"
 #include "formats/load_error.h"
 #include "formats/model_config.h"
 #include "formats/recipe_file.h"
@@ -74,6 +75,24 @@ TEST_F(ContainerTest, RefusesAnotherRecipeThanItsOwn) {
   EngineOptions options = small_options();
   options.weights = "int8";
   EXPECT_THROW(Engine::load(path_, options), std::runtime_error);
+}
+
+TEST(Fingerprint, TellsModelsRecipesAndWeightsApart) {
+  const auto of = [](const char* checkpoint, const char* weights) {
+    EngineOptions options = small_options();
+    options.weights = weights;
+    return Engine::load(model::golden_checkpoint(checkpoint), options)->fingerprint();
+  };
+  const std::string fingerprint = of("v32-tiny-fp8", "int8");
+  EXPECT_EQ(fingerprint.size(), 32U);
+  EXPECT_EQ(fingerprint, of("v32-tiny-fp8", "int8"));
+  EXPECT_NE(fingerprint, of("v32-tiny-fp8", "int4"));
+  EXPECT_NE(fingerprint, of("v32-tiny-bf16", "int8"));
+}
+
+TEST_F(ContainerTest, KeepsItsFingerprintInTheEngine) {
+  EXPECT_EQ(Engine::load(path_, small_options())->fingerprint(),
+            formats::ContainerReader(path_).fingerprint());
 }
 
 class DemoTest : public testing::Test {
