@@ -12,7 +12,7 @@ set_target_properties(leyden_package PROPERTIES OUTPUT_NAME leyden EXPORT_NAME l
                       LINKER_LANGUAGE CXX)
 target_compile_features(leyden_package INTERFACE cxx_std_20)
 target_link_libraries(leyden_package PUBLIC nlohmann_json::nlohmann_json fmt::fmt TBB::tbb
-  PkgConfig::hwloc PkgConfig::xxhash PkgConfig::pcre2 Threads::Threads)
+  PkgConfig::hwloc PkgConfig::xxhash PkgConfig::zstd PkgConfig::pcre2 Threads::Threads)
 install(TARGETS leyden_package EXPORT leyden-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 

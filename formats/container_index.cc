@@ -85,7 +85,7 @@ void check_places(std::vector<Part> parts, std::uint64_t index_offset, const std
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return a.offset != b.offset ? a.offset < b.offset : a.bytes < b.bytes;
   });
-  std::uint64_t end = kContainerHeaderBytes;
+  std::uint64_t end = kFileHeaderBytes;
   for (const Part& part : parts) {
     const std::string who = fmt::format("'{}' at byte {}", excerpt(part.name, 200), part.offset);
     if (part.offset % part.alignment != 0) {

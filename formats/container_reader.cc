@@ -10,55 +10,17 @@
 namespace leyden::formats {
 namespace {
 
-constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{256} << 20;
-
-ContainerIndex read_index(const InputFile& file) {
-  ContainerHeaderBytes bytes{};
-  if (file.size() < bytes.size()) {
-    throw LoadError(file.name(), fmt::format("has {} bytes, fewer than the {} of a container's "
-                                             "header",
-                                             file.size(), bytes.size()));
-  }
-  file.read_exact(0, bytes);
-  const ContainerHeader header = decode_header(bytes, file.name());
-  if (header.file_bytes != file.size()) {
-    throw LoadError(
-        file.name(),
-        fmt::format("has {} bytes, expected {}: the file is {}", file.size(), header.file_bytes,
-                    file.size() < header.file_bytes ? "cut off" : "too long"));
-  }
-  if (header.index_offset > file.size() || header.index_bytes > file.size() - header.index_offset ||
-      header.index_bytes > kMaxIndexBytes) {
-    throw LoadError(file.name(), fmt::format("the index at byte {} has {} bytes, expected at most "
-                                             "{} inside the file's {}",
-                                             header.index_offset, header.index_bytes,
-                                             kMaxIndexBytes, file.size()));
-  }
-  std::string json(header.index_bytes, '\0');
-  file.read_exact(header.index_offset, std::as_writable_bytes(std::span(json)));
-  if (checksum(json) != header.index_checksum) {
-    throw LoadError(file.name(), fmt::format("the index at byte {} is damaged: its checksum "
-                                             "doesn't fit",
-                                             header.index_offset));
-  }
-  return parse_container_index(json, header.index_offset, file.name());
+ContainerIndex parse_index(const InputFile& file) {
+  const FileIndex index = read_index(kContainer, file);
+  return parse_container_index(index.json, index.offset, file.name());
 }
 
 }  // namespace
 
-bool is_container(const std::filesystem::path& path) {
-  try {
-    const InputFile file(path);
-    std::array<char, kContainerMagic.size()> magic{};
-    file.read_exact(0, std::as_writable_bytes(std::span(magic)));
-    return magic == kContainerMagic;
-  } catch (const LoadError&) {
-    return false;
-  }
-}
+bool is_container(const std::filesystem::path& path) { return is_of_kind(kContainer, path); }
 
 ContainerReader::ContainerReader(const std::filesystem::path& path)
-    : file_(path), index_(read_index(file_)), fingerprint_(formats::fingerprint(index_)) {
+    : file_(path), index_(parse_index(file_)), fingerprint_(formats::fingerprint(index_)) {
   for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
     by_name_.emplace(index_.tensors[i].spec.name, i);
   }

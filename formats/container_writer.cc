@@ -17,7 +17,7 @@ std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
 
 /// Places blobs, small tensors and large tensors one after the other; gives the end.
 std::uint64_t place_parts(ContainerIndex& index) {
-  std::uint64_t end = kContainerHeaderBytes;
+  std::uint64_t end = kFileHeaderBytes;
   const auto place = [&end](std::uint64_t& offset, std::uint64_t bytes, std::uint64_t alignment) {
     offset = aligned(end, alignment);
     end = offset + bytes;
@@ -108,14 +108,7 @@ std::string ContainerWriter::finish() {
     }
     index_.tensors[i].checksum = progress.checksum.value();
   }
-  const std::string json = to_json(index_);
-  file_->write(index_offset_, std::as_bytes(std::span(json)));
-  ContainerHeader header;
-  header.file_bytes = index_offset_ + json.size();
-  header.index_offset = index_offset_;
-  header.index_bytes = json.size();
-  header.index_checksum = checksum(json);
-  file_->write(0, encode_header(header));
+  write_index(kContainer, *file_, index_offset_, to_json(index_));
   file_->commit();
   return fingerprint(index_);
 }

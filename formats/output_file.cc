@@ -12,8 +12,8 @@ namespace leyden::formats {
 namespace {
 
 /// Opens PATH.partial and locks it, so that two writers of one file don't mix.
-int open_locked(const std::filesystem::path& partial, const std::string& name) {
-  const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+int open_locked(const std::filesystem::path& partial, const std::string& name, unsigned mode) {
+  const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
   if (descriptor < 0) {
     throw WriteError(name,
                      fmt::format("can't create {}: {}", partial.string(), std::strerror(errno)));
@@ -27,13 +27,13 @@ int open_locked(const std::filesystem::path& partial, const std::string& name) {
 
 }  // namespace
 
-OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size)
+OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode)
     : path_(path), partial_(path.string() + ".partial") {
   std::error_code ignored;
   if (std::filesystem::is_directory(path_, ignored)) {
     throw WriteError(path_.string(), "is a directory, expected the name of a file to write");
   }
-  descriptor_ = open_locked(partial_, path_.string());
+  descriptor_ = open_locked(partial_, path_.string(), mode);
   const auto length = static_cast<off_t>(size);
   const bool sized = ::ftruncate(descriptor_, 0) == 0 && ::ftruncate(descriptor_, length) == 0;
   // Where the file system can't reserve (EOPNOTSUPP), a full disk shows up while writing.

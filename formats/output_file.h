@@ -22,9 +22,10 @@ class WriteError : public std::runtime_error {
 class OutputFile {
  public:
   /// Creates PATH.partial with `size` zero bytes, reserving the space where the file system can.
+  /// It may grow. mode: who may read it, as open(2) takes it.
   /// Errors: WriteError if the place can't be written, is a directory, hasn't the space, or if
   ///         another process is writing the same file.
-  OutputFile(const std::filesystem::path& path, std::uint64_t size);
+  OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;

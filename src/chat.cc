@@ -32,11 +32,10 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
     throw ContextFull(prompt.size(), session_.capacity());
   }
   // Logits come from computing a token, so at least the last one is computed again.
-  const auto [differs, ours] = std::ranges::mismatch(prompt, context_);
+  const auto [differs, ours] = std::ranges::mismatch(prompt, session_.tokens());
   const auto known =
       std::min<std::size_t>(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
   session_.truncate(static_cast<std::int32_t>(known));
-  context_.resize(known);
 
   GenerationOptions with_thinking = options;
   with_thinking.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
@@ -44,10 +43,6 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   for (const text::TokenId token : prompt) sampler.accept(token);
   const auto fresh = std::span(prompt).subspan(known);
   Generation result = generate(session_, fresh, sampler, with_thinking, events);
-
-  context_ = prompt;
-  context_.insert(context_.end(), result.tokens.begin(), result.tokens.end());
-  context_.resize(static_cast<std::size_t>(session_.position()));
 
   if (result.finish == Finish::kInterrupt && result.tokens.empty()) return result;
   text::Message& message = messages.emplace_back();

@@ -44,13 +44,14 @@ class Chat {
                     const GenerationEvents& events);
 
   text::ChatFormat format() const { return format_; }
+  /// Whose tokens the next answer goes on from, as far as they are the conversation's.
   const Session& session() const { return session_; }
+  Session& session() { return session_; }
 
  private:
   std::shared_ptr<const Engine> engine_;
   text::ChatFormat format_;
   Session session_;
-  std::vector<text::TokenId> context_;  // what the session holds
 };
 
 }  // namespace leyden

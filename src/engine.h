@@ -20,9 +20,10 @@ struct SamplerOptions;
 
 namespace leyden {
 
-/// How numbers of the KV cache are kept: latents as named; the indexer's keys as f32 with f32
-/// latents, as int8 otherwise (index_keys overrides).
+/// How numbers of the KV cache are kept.
 enum class KvCacheFormat { kF32, kBf16, kInt8 };
+/// How the indexer's keys are kept. kAuto: f32 beside an f32 KV cache, otherwise int8.
+enum class IndexCacheFormat { kAuto, kF32, kBf16, kInt8 };
 /// Which cached tokens a query attends to.
 enum class AttentionChoice { kAuto, kSparse, kDense };
 /// Which form of MLA is computed. kAbsorb gives the same bits however a prompt is cut up.
@@ -34,6 +35,7 @@ struct EngineOptions {
   /// recipe file. Empty: "int8". A leyden container brings its own; naming another is an error.
   std::string weights;
   KvCacheFormat kv_cache = KvCacheFormat::kBf16;
+  IndexCacheFormat index_cache = IndexCacheFormat::kAuto;
   AttentionChoice attention = AttentionChoice::kAuto;
   MlaChoice mla = MlaChoice::kAuto;
   int threads = 0;           // 0: one per physical core this process may use

@@ -26,4 +26,7 @@ struct Engine::Impl {
   model::Attention::Settings attention_settings() const;
 };
 
+/// The formats that the options choose.
+model::CacheFormats cache_formats(const EngineOptions& options);
+
 }  // namespace leyden

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "src/engine_impl.h"
 #include "src/model/kv_cache.h"
 #include "src/runtime/available_memory.h"
 
@@ -35,10 +36,7 @@ MemoryPlan plan_memory(const formats::ModelConfig& config, std::uint64_t weight_
   plan.weights = weight_bytes;
   const std::int64_t most = config.max_position_embeddings;
   plan.context = options.context > 0 ? options.context : std::min(kFirstTokens, most);
-  model::CacheFormats formats;
-  formats.kv = static_cast<simd::KvFormat>(options.kv_cache);
-  if (options.kv_cache == KvCacheFormat::kF32) formats.index = simd::IndexFormat::kF32;
-  const model::KvCache cache(config, formats);
+  const model::KvCache cache(config, cache_formats(options));
   const auto pages = static_cast<std::uint64_t>((plan.context + model::KvCache::kPageTokens - 1) /
                                                 model::KvCache::kPageTokens);
   plan.cache = pages * cache.page_bytes();

@@ -6,8 +6,8 @@
 #include "src/engine_impl.h"
 #include "src/model/cost.h"
 #include "src/model/forward.h"
-#include "src/model/kv_cache.h"
 #include "src/model/synthetic.h"
+#include "src/session_file.h"
 
 namespace leyden {
 
@@ -15,22 +15,30 @@ struct Session::Impl {
   explicit Impl(std::shared_ptr<const Engine> the_engine)
       : engine(std::move(the_engine)),
         shared(engine->impl()),
-        cache(shared.model->config, shared.attention_settings().cache),
+        state{{},
+              std::vector<float>(static_cast<std::size_t>(shared.model->config.vocab_size)),
+              model::KvCache(shared.model->config, shared.attention_settings().cache)},
         forward(shared.model->config, shared.model->weights, shared.attention_settings(),
-                shared.options.prefill_chunk, *shared.team),
-        logits(static_cast<std::size_t>(shared.model->config.vocab_size)) {}
+                shared.options.prefill_chunk, *shared.team) {}
 
   SessionStatus append(std::span<const std::int32_t> tokens, const PrefillProgress& progress,
                        float* all_logits, model::Trace* trace);
   void check(std::span<const std::int32_t> tokens) const;
+  std::int32_t position() const { return static_cast<std::int32_t>(state.tokens.size()); }
+  bool has_room(std::int32_t n) const { return n <= shared.options.context - position(); }
+  void reserve(std::int32_t n);
 
   std::shared_ptr<const Engine> engine;
   const Engine::Impl& shared;
-  model::KvCache cache;
+  SessionState state;
   model::Forward forward;
-  std::vector<float> logits;
-  std::int32_t position = 0;
 };
+
+/// Makes room for n more tokens, so that adding them allocates nothing.
+void Session::Impl::reserve(std::int32_t n) {
+  state.cache.reserve(position(), position() + n);
+  state.tokens.reserve(static_cast<std::size_t>(state.cache.capacity()));
+}
 
 void Session::Impl::check(std::span<const std::int32_t> tokens) const {
   if (tokens.empty()) throw std::invalid_argument("no tokens to append");
@@ -48,22 +56,23 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
   check(tokens);
   const auto total =
       static_cast<std::int32_t>(std::min<std::size_t>(tokens.size(), std::size_t{1} << 30));
-  if (total > shared.options.context - position) return SessionStatus::kContextFull;
-  cache.reserve(position + total);
+  if (!has_room(total)) return SessionStatus::kContextFull;
+  reserve(total);
 
   const std::lock_guard lock(shared.turn);
+  std::vector<float>& logits = state.logits;
   for (std::int32_t done = 0; done < total;) {
     const std::int32_t n = std::min(forward.chunk(), total - done);
     const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
     if (all_logits != nullptr) {
       float* const to = all_logits + static_cast<std::size_t>(done) * logits.size();
-      forward.run(chunk, position, cache, n, to, trace);
+      forward.run(chunk, position(), state.cache, n, to, trace);
     } else {
       // Only the very last token's logits are of interest.
-      forward.run(chunk, position, cache, done + n == total ? 1 : 0, logits.data(), trace);
+      forward.run(chunk, position(), state.cache, done + n == total ? 1 : 0, logits.data(), trace);
     }
     done += n;
-    position += n;
+    state.tokens.insert(state.tokens.end(), chunk.begin(), chunk.end());
     if (done < total && progress && !progress(done, total)) return SessionStatus::kStopped;
   }
   if (all_logits != nullptr) {
@@ -86,45 +95,66 @@ SessionStatus Session::prefill(std::span<const std::int32_t> tokens,
 
 SessionStatus Session::prefill_traced(std::span<const std::int32_t> tokens,
                                       std::span<float> all_logits, model::Trace* trace) {
-  if (all_logits.size() != tokens.size() * impl_->logits.size()) {
+  if (all_logits.size() != tokens.size() * impl_->state.logits.size()) {
     throw std::invalid_argument("all_logits must hold tokens x vocab_size floats");
   }
   return impl_->append(tokens, {}, all_logits.data(), trace);
 }
 
-std::span<const float> Session::logits() const { return impl_->logits; }
-std::int32_t Session::position() const { return impl_->position; }
+std::span<const float> Session::logits() const { return impl_->state.logits; }
+std::int32_t Session::position() const { return impl_->position(); }
+std::span<const std::int32_t> Session::tokens() const { return impl_->state.tokens; }
 
 std::int32_t Session::capacity() const {
   return static_cast<std::int32_t>(impl_->shared.options.context);
 }
 
 void Session::truncate(std::int32_t position) {
-  if (position < 0 || position > impl_->position) {
-    throw std::out_of_range("can't truncate " + std::to_string(impl_->position) + " tokens to " +
+  if (position < 0 || position > impl_->position()) {
+    throw std::out_of_range("can't truncate " + std::to_string(impl_->position()) + " tokens to " +
                             std::to_string(position));
   }
-  impl_->position = position;
+  impl_->state.tokens.resize(static_cast<std::size_t>(position));
+}
+
+Session Session::fork() const {
+  Session twin(impl_->engine);
+  twin.impl_->state = impl_->state;
+  return twin;
+}
+
+void Session::save(const std::filesystem::path& path) const {
+  const std::lock_guard lock(impl_->shared.turn);
+  write_session(path, impl_->engine->fingerprint(), impl_->state, *impl_->shared.team);
+}
+
+void Session::load(const std::filesystem::path& path) {
+  const Engine::Impl& shared = impl_->shared;
+  const std::lock_guard lock(shared.turn);
+  impl_->state = read_session(path, impl_->engine->fingerprint(),
+                              {shared.model->config, shared.attention_settings().cache, capacity()},
+                              *shared.team);
 }
 
 const Engine& Session::engine() const { return *impl_->engine; }
 
 SessionStatus Session::append_noise(std::int32_t n) {
-  if (n > capacity() - impl_->position) return SessionStatus::kContextFull;
-  impl_->cache.reserve(impl_->position + n);
+  if (!impl_->has_room(n)) return SessionStatus::kContextFull;
+  impl_->reserve(n);
   const std::lock_guard lock(impl_->shared.turn);
-  model::fill_cache(impl_->shared.model->config, impl_->cache, impl_->position, impl_->position + n,
+  const std::int32_t begin = position();
+  model::fill_cache(impl_->shared.model->config, impl_->state.cache, begin, begin + n,
                     *impl_->shared.team);
-  impl_->position += n;
+  impl_->state.tokens.resize(static_cast<std::size_t>(begin + n));
   return SessionStatus::kOk;
 }
 
 model::Profile& Session::profile() { return impl_->forward.profile(); }
 
 model::TokenCost Session::decode_cost() const {
-  return model::decode_cost(impl_->shared.model->config, impl_->shared.model->weights, impl_->cache,
-                            impl_->shared.options.attention != AttentionChoice::kDense,
-                            impl_->position);
+  return model::decode_cost(
+      impl_->shared.model->config, impl_->shared.model->weights, impl_->state.cache,
+      impl_->shared.options.attention != AttentionChoice::kDense, impl_->position());
 }
 
 }  // namespace leyden

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -49,12 +50,25 @@ class Session {
   /// Logits of the last token [vocab_size], valid until the next call.
   std::span<const float> logits() const;
 
-  /// Tokens in the context.
+  /// Tokens in the context: how many, and which.
   std::int32_t position() const;
+  std::span<const std::int32_t> tokens() const;
   /// Tokens the context may hold.
   std::int32_t capacity() const;
   /// Forgets all tokens from `position` on.
   void truncate(std::int32_t position);
+
+  /// A session that goes on from here by itself, with the same logits. The cache is shared page by
+  /// page until one of the two writes to a page; only that page is then copied.
+  Session fork() const;
+
+  /// Keeps tokens, cache and logits in a file, and goes on from one (docs/sessions.md): the results
+  /// have the bits they would have had without. load() puts the file's tokens in the place of the
+  /// session's own; after an error they stay.
+  /// Errors: formats::WriteError; formats::LoadError for a damaged file, one of another model,
+  ///         recipe or cache format, and one that the context has no room for.
+  void save(const std::filesystem::path& path) const;
+  void load(const std::filesystem::path& path);
 
   const Engine& engine() const;
 

@@ -56,6 +56,13 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
                              {"bf16", KvCacheFormat::kBf16},
                              {"int8", KvCacheFormat::kInt8}},
                             "Number format of the KV cache");
+  add_choice<IndexCacheFormat>(command, "--index-cache", engine.index_cache,
+                               {{"auto", IndexCacheFormat::kAuto},
+                                {"f32", IndexCacheFormat::kF32},
+                                {"bf16", IndexCacheFormat::kBf16},
+                                {"int8", IndexCacheFormat::kInt8}},
+                               "Number format of the indexer's keys (auto: int8, or f32 beside "
+                               "--kv-cache f32)");
   add_choice<AttentionChoice>(command, "--attention", engine.attention,
                               {{"auto", AttentionChoice::kAuto},
                                {"sparse", AttentionChoice::kSparse},
@@ -85,8 +92,8 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
                              "Pages for the weights");
   command.add_flag("--mmap", engine.mmap,
                    "Map a container's weights instead of reading them into huge pages");
-  for (const char* flag : {"--weights", "--kv-cache", "--attention", "--mla", "--prefill-chunk",
-                           "--context", "--threads", "--huge-pages", "--mmap"}) {
+  for (const char* flag : {"--weights", "--kv-cache", "--index-cache", "--attention", "--mla",
+                           "--prefill-chunk", "--context", "--threads", "--huge-pages", "--mmap"}) {
     group(flag);
   }
 }

@@ -1,5 +1,11 @@
 #include "src/model/kv_cache.h"
 
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "simd/layout.h"
+
 namespace leyden::model {
 
 KvCache::KvCache(const formats::ModelConfig& config, CacheFormats formats)
@@ -10,9 +16,40 @@ KvCache::KvCache(const formats::ModelConfig& config, CacheFormats formats)
       layer_bytes_(kPageTokens * row_bytes_ + kPageTokens / 16 * tile_bytes_),
       page_bytes_(layer_bytes_ * static_cast<std::size_t>(config.num_hidden_layers)) {}
 
-void KvCache::reserve(std::int32_t n_tokens) {
-  const auto needed = static_cast<std::size_t>((n_tokens + kPageTokens - 1) / kPageTokens);
-  while (pages_.size() < needed) pages_.push_back(std::make_shared<runtime::Memory>(page_bytes_));
+void KvCache::reserve(std::int32_t begin, std::int32_t end) {
+  const auto first = static_cast<std::size_t>(begin / kPageTokens);
+  const auto last = static_cast<std::size_t>((end + kPageTokens - 1) / kPageTokens);
+  for (std::size_t i = first; i < last; ++i) {
+    if (i < pages_.size() && pages_[i].use_count() == 1) continue;
+    auto page = std::make_shared<runtime::Memory>(page_bytes_);
+    if (i == pages_.size()) {
+      pages_.push_back(std::move(page));
+      continue;
+    }
+    if (begin > static_cast<std::int32_t>(i) * kPageTokens) {
+      std::memcpy(page->data(), pages_[i]->data(), page_bytes_);
+    }
+    pages_[i] = std::move(page);
+  }
+  // Who shared a page until now may have read it just before letting go of it.
+  std::atomic_thread_fence(std::memory_order_acquire);
+}
+
+void KvCache::copy_layer(int page, int layer, std::int32_t n_tokens, std::byte* to) const {
+  constexpr std::size_t kSlotBytes = 4;  // a key's part of a tile's line, in every format
+  const auto n = static_cast<std::size_t>(n_tokens);
+  std::memcpy(to, this->layer(page, layer).data(), layer_bytes_);
+  std::memset(to + n * row_bytes_, 0, (kPageTokens - n) * row_bytes_);
+  std::byte* const tiles = to + kPageTokens * row_bytes_;
+  std::byte* const tiles_end = to + layer_bytes_;
+  std::byte* const first =
+      tiles + n / simd::kTileRows * tile_bytes_;  // the tile with a part of both
+  std::byte* const first_end = std::min(first + tile_bytes_, tiles_end);
+  const std::size_t kept = n % simd::kTileRows * kSlotBytes;
+  for (std::byte* line = first; line < first_end; line += simd::kLine) {
+    std::memset(line + kept, 0, simd::kLine - kept);
+  }
+  std::memset(first_end, 0, static_cast<std::size_t>(tiles_end - first_end));
 }
 
 }  // namespace leyden::model

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "formats/model_config.h"
@@ -19,7 +20,8 @@ struct CacheFormats {
 
 /// What past tokens left behind, for every layer: latent and rotated key (simd/kv_row.h) and, with
 /// an indexer, the index key (simd/index_scan.h). Kept in pages of 256 tokens that hold all layers;
-/// growing allocates pages and moves nothing.
+/// growing allocates pages and moves nothing. A copy shares all pages; who writes to a shared page
+/// first gets one of its own (reserve).
 class KvCache {
  public:
   static constexpr int kPageTokens = 256;
@@ -27,9 +29,13 @@ class KvCache {
   KvCache(const formats::ModelConfig& config, CacheFormats formats);
 
   CacheFormats formats() const { return formats_; }
+  int layers() const { return static_cast<int>(page_bytes_ / layer_bytes_); }
 
-  /// Makes positions below n_tokens writable. Throws std::bad_alloc.
-  void reserve(std::int32_t n_tokens);
+  /// Makes positions [begin, end) writable; what is kept of those below `begin` stays.
+  /// Throws std::bad_alloc.
+  void reserve(std::int32_t begin, std::int32_t end);
+  /// Tokens there are pages for.
+  std::int32_t capacity() const { return static_cast<std::int32_t>(pages_.size()) * kPageTokens; }
 
   std::byte* row(int layer, std::int32_t position) const {
     return layer_of_page(layer, position) +
@@ -40,6 +46,14 @@ class KvCache {
     return layer_of_page(layer, position) + kPageTokens * row_bytes_ +
            static_cast<std::size_t>(position % kPageTokens / 16) * tile_bytes_;
   }
+
+  /// All that a page keeps of a layer: 256 rows, then the tiles.
+  std::span<std::byte> layer(int page, int layer) const {
+    return {layer_of_page(layer, page * kPageTokens), layer_bytes_};
+  }
+  /// Copies that to `to` [layer_bytes()], with zeros for the page's tokens from n_tokens on.
+  void copy_layer(int page, int layer, std::int32_t n_tokens, std::byte* to) const;
+  std::size_t layer_bytes() const { return layer_bytes_; }
 
   /// Bytes one page takes.
   std::size_t page_bytes() const { return page_bytes_; }

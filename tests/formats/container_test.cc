@@ -141,14 +141,14 @@ class BrokenContainerTest : public ContainerTest {
   BrokenContainerTest() {
     write_container(path_, 1 << 20);
     bytes_ = read_text_file(path_);
-    const ContainerHeader header = this->header();
+    const FileHeader header = this->header();
     index_ = parse_json(bytes_.substr(header.index_offset, header.index_bytes), "index");
   }
 
-  ContainerHeader header() const {
-    ContainerHeaderBytes raw{};
+  FileHeader header() const {
+    FileHeaderBytes raw{};
     std::memcpy(raw.data(), bytes_.data(), raw.size());
-    return decode_header(raw, "x");
+    return decode_header(kContainer, raw, "x");
   }
 
   std::string refusal_of_bytes(const std::string& bytes) {
@@ -157,10 +157,10 @@ class BrokenContainerTest : public ContainerTest {
   }
 
   /// With a header that is right in itself after `edit`.
-  std::string refusal_after_header(const std::function<void(ContainerHeader&)>& edit) {
-    ContainerHeader header = this->header();
+  std::string refusal_after_header(const std::function<void(FileHeader&)>& edit) {
+    FileHeader header = this->header();
     edit(header);
-    const ContainerHeaderBytes raw = encode_header(header);
+    const FileHeaderBytes raw = encode_header(kContainer, header);
     std::string bytes = bytes_;
     std::memcpy(bytes.data(), raw.data(), raw.size());
     return refusal_of_bytes(bytes);
@@ -171,11 +171,11 @@ class BrokenContainerTest : public ContainerTest {
     Json index = index_;
     edit(index);
     const std::string json = index.dump();
-    ContainerHeader header = this->header();
+    FileHeader header = this->header();
     header.index_bytes = json.size();
     header.file_bytes = header.index_offset + json.size();
     header.index_checksum = checksum(json);
-    const ContainerHeaderBytes raw = encode_header(header);
+    const FileHeaderBytes raw = encode_header(kContainer, header);
     std::string bytes = bytes_.substr(0, header.index_offset) + json;
     std::memcpy(bytes.data(), raw.data(), raw.size());
     return refusal_of_bytes(bytes);

@@ -57,7 +57,7 @@ inline std::vector<float> logits_of(const LoadedModel& model, const Attention::S
                                     const std::vector<std::int32_t>& tokens, int chunk,
                                     runtime::ThreadTeam& team, Trace* trace = nullptr) {
   KvCache cache(model.config, settings.cache);
-  cache.reserve(static_cast<std::int32_t>(tokens.size()));
+  cache.reserve(0, static_cast<std::int32_t>(tokens.size()));
   Forward forward(model.config, model.weights, settings, chunk, team);
   const auto vocab = static_cast<std::size_t>(model.config.vocab_size);
   std::vector<float> logits(tokens.size() * vocab);
