@@ -20,6 +20,8 @@ struct I8Rows {
 constexpr int kRows = 8;
 constexpr int kHalves = kTileRows / kRows;
 constexpr int kGroupsAtOnce = 1;
+constexpr int kFewTokens = 4;
+constexpr int kQuadsAtOnce = 2;
 
 LEYDEN_INLINE F32Rows load_rows(const float* p) { return {_mm256_loadu_ps(p)}; }
 LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) {

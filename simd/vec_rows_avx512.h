@@ -18,6 +18,9 @@ constexpr int kGroupsAtOnce = 2;
 constexpr int kGroupsAtOnce =
     1;  // int8 quads need masks too: 63 instead of 66 % of the peak with 2
 #endif
+/// Tokens whose sums they keep in registers, and the quads they read ahead of using them then.
+constexpr int kFewTokens = 8;
+constexpr int kQuadsAtOnce = 4;
 
 LEYDEN_INLINE F32Rows load_rows(const float* p) { return load(p); }
 LEYDEN_INLINE F32Rows load_rows_first(const float* p, int n) { return load_first(p, n); }
