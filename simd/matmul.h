@@ -33,6 +33,9 @@ struct MatmulArgs {
   int n_panels = 0;
   float* out = nullptr;           // [tokens of all panels in order, n_rows], overwritten
   std::ptrdiff_t out_stride = 0;  // floats between the rows of two tokens
+  /// Tiles of the same format that the caller will probably read next, or null for those that
+  /// follow in memory: the last reads ahead go there.
+  const std::byte* next = nullptr;
   std::byte* scratch =
       nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
 };

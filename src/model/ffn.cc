@@ -8,8 +8,7 @@ namespace leyden::model {
 namespace {
 
 constexpr int kBlock = simd::kBlock;
-/// Output rows of one piece of a down projection at most.
-constexpr int kDownRows = 128;
+constexpr int kTilesPerBlock = kBlock / simd::kTileRows;
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
@@ -41,7 +40,6 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, Acti
   std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
   ones_.assign(index(max_tokens), 1.0f);
 
-  static_assert(kDownRows <= kBlock);
   scratch_floats_ = index(max_tokens) * kBlock;
   scratch_ = Scratch(n_threads, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
 }
@@ -126,30 +124,39 @@ void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
 void Ffn::gate_and_up(runtime::ThreadTeam& team) {
   int n_pieces = 0;
   for (const Panels::Group& group : groups_) n_pieces += blocks_of(group.cols);
-  team.run(n_pieces, [&](int piece, int worker) {
+  const auto find = [&](int piece) {  // the task and its block of hidden columns
     std::size_t i = 0;
     while (piece >= blocks_of(groups_[i].cols)) piece -= blocks_of(groups_[i++].cols);
-    const Task& task = tasks_[i];
+    return std::pair(&tasks_[i], piece);
+  };
+  team.run(n_pieces, [&](int piece, int worker) {
+    const auto [found, block] = find(piece);
+    const Task& task = *found;
     std::byte* const scratch = scratch_.of(worker);
     auto* const gate = reinterpret_cast<float*>(scratch + simd::kMatmulScratchBytes);
     float* const up = gate + scratch_floats_;
 
-    const std::int64_t first_row = std::int64_t{piece} * kBlock;
+    const std::int64_t first_row = std::int64_t{block} * kBlock;
     const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
-    multiply_rows(task.w.gate, first_row, n_rows, task.in, gate, kBlock, scratch);
-    multiply_rows(task.w.up, first_row, n_rows, task.in, up, kBlock, scratch);
+    const auto [next, next_block] = find(std::min(piece + team.size(), n_pieces - 1));
+    multiply_rows(task.w.gate, first_row, n_rows, task.in, gate, kBlock, scratch,
+                  task.w.up.tile(block * kTilesPerBlock));
+    multiply_rows(task.w.up, first_row, n_rows, task.in, up, kBlock, scratch,
+                  next->w.gate.tile(next_block * kTilesPerBlock));
     for (std::size_t t = 0; t < task.tokens.size(); ++t) {
       float* const row = gate + t * kBlock;
       simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
-      hidden_.set_block(task.first_row + static_cast<int>(t), piece, row);
+      hidden_.set_block(task.first_row + static_cast<int>(t), block, row);
     }
   });
 }
 
 void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
-  // Rows of a piece: few enough that every thread gets several pieces.
-  const int wanted = hidden_size_ / (8 * team.size()) / simd::kTileRows * simd::kTileRows;
-  const int rows_per_piece = std::clamp(wanted, simd::kTileRows, kDownRows);
+  // Rows of a piece: few enough that every thread gets several pieces, and that their sums fit.
+  const auto whole_tiles = [](int rows) { return rows / simd::kTileRows * simd::kTileRows; };
+  const int rows_per_piece =
+      std::clamp(whole_tiles(hidden_size_ / (8 * team.size())), simd::kTileRows,
+                 whole_tiles(static_cast<int>(scratch_floats_) / n_tokens));
   const int n_pieces = (hidden_size_ + rows_per_piece - 1) / rows_per_piece;
   team.run(n_pieces, [&](int piece, int worker) {
     std::byte* const scratch = scratch_.of(worker);
@@ -161,8 +168,11 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
     std::fill_n(sum, index(n_tokens * rows_per_piece), 0.0f);
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       const Task& task = tasks_[i];
+      const bool is_last = i + 1 == tasks_.size();
+      const int next_row = is_last ? first_row + team.size() * rows_per_piece : first_row;
       multiply_rows(task.w.down, first_row, n_rows, hidden_.panels(static_cast<int>(i)), out,
-                    rows_per_piece, scratch);
+                    rows_per_piece, scratch,
+                    tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
       for (std::size_t t = 0; t < task.tokens.size(); ++t) {
         simd::kernels().scaled_add(out + t * index(rows_per_piece), task.weights[t], n_rows,
                                    sum + task.tokens[t] * rows_per_piece);

@@ -27,7 +27,8 @@ simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
 }
 
 void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
-                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch) {
+                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch,
+                   const std::byte* next) {
   simd::MatmulArgs args;
   args.tiles = w.tile(first_row / simd::kTileRows);
   args.n_rows = static_cast<int>(n_rows);
@@ -37,6 +38,7 @@ void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int6
   args.n_panels = static_cast<int>(in.size());
   args.out = out;
   args.out_stride = out_stride;
+  args.next = next;
   args.scratch = scratch;
   matmul_kernel(w.format)(args);
 }
@@ -52,24 +54,30 @@ void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const
       std::max<std::int64_t>(1, total_tiles / (kPiecesPerThread * team.size()));
 
   // Piece i is the i-th run of tiles_per_piece tiles; a product's last run may be shorter.
+  struct Run {
+    const Linear* product;  // null past the last piece
+    std::int64_t first_tile;
+  };
+  const auto run_of = [&](std::int64_t piece) -> Run {
+    for (const Linear& p : products) {
+      const std::int64_t runs = (p.w.n_tiles() + tiles_per_piece - 1) / tiles_per_piece;
+      if (piece < runs) return {&p, piece * tiles_per_piece};
+      piece -= runs;
+    }
+    return {nullptr, 0};
+  };
   int n_pieces = 0;
   for (const Linear& p : products) {
     n_pieces += static_cast<int>((p.w.n_tiles() + tiles_per_piece - 1) / tiles_per_piece);
   }
   team.run(n_pieces, [&](int piece, int worker) {
-    std::int64_t run = piece;
-    for (const Linear& p : products) {
-      const std::int64_t runs = (p.w.n_tiles() + tiles_per_piece - 1) / tiles_per_piece;
-      if (run >= runs) {
-        run -= runs;
-        continue;
-      }
-      const std::int64_t first_row = run * tiles_per_piece * simd::kTileRows;
-      const std::int64_t n_rows = std::min(p.w.rows - first_row, tiles_per_piece * simd::kTileRows);
-      multiply_rows(p.w, first_row, n_rows, p.in, p.out + first_row, p.out_stride,
-                    scratch.of(worker));
-      return;
-    }
+    const auto [p, first_tile] = run_of(piece);
+    const auto [next, next_tile] = run_of(piece + team.size());
+    const std::int64_t first_row = first_tile * simd::kTileRows;
+    multiply_rows(p->w, first_row,
+                  std::min(p->w.rows - first_row, tiles_per_piece * simd::kTileRows), p->in,
+                  p->out + first_row, p->out_stride, scratch.of(worker),
+                  next != nullptr ? next->w.tile(next_tile) : nullptr);
   });
 }
 

@@ -23,9 +23,11 @@ using PanelSpan = std::span<const simd::ActivationPanel>;
 
 /// Rows [first_row, first_row + n_rows) of w times every token of `in`, on the calling thread.
 /// first_row is a multiple of 16. out: [tokens, n_rows], `out_stride` floats apart; scratch:
-/// simd::kMatmulScratchBytes.
+/// simd::kMatmulScratchBytes; next: the weights that this thread will probably read afterwards,
+/// if not those that follow in memory.
 void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
-                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch);
+                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch,
+                   const std::byte* next = nullptr);
 
 /// One whole product: out[t] = w . in[t], out [tokens, w.rows].
 struct Linear {

@@ -1,0 +1,119 @@
+#pragma once
+
+#include "simd/matmul.h"
+#include "simd/vec_rows.h"
+
+// What the integer products read: blocks of int8 or int4 weights, and activations. A register holds
+// a column quad of kRows output rows. For *.kernel.cc only.
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+constexpr int kQuads = kGroup / 4;
+constexpr int kRowBytes = kRows * 4;  // of one quad in one register
+
+// Weights come from memory, and the hardware's prefetcher, which does most of the work, must be led
+// (bench/RESULTS.md): lines are asked for kBlocksAhead blocks before they are used, a few at a time
+// and in step with those that are used. Up to kHastyTokens tokens use them so quickly that they
+// have to be brought all the way to the first level; with more tokens that would take its fill
+// buffers from the activations.
+template <typename Format, int kTokens>
+LEYDEN_INLINE void prefetch_weights(const std::byte* line) {
+  _mm_prefetch(reinterpret_cast<const char*>(line),
+               kTokens <= Format::kHastyTokens ? _MM_HINT_T0 : _MM_HINT_T1);
+}
+/// Keeps reads and what leads them in the order they are written.
+LEYDEN_INLINE void in_this_order() { asm volatile("" ::: "memory"); }
+
+struct Int8 {
+  using Quad = OffsetRows;
+  static constexpr std::size_t kBytes = kBlockBytesInt8;
+  static constexpr int kLinesPerGroup = kQuads;
+  static constexpr int kHastyTokens = 4;
+  static constexpr int kBlocksAhead = 3;
+
+  /// Quads i and i + 1 of group g.
+  [[gnu::always_inline]] void two_quads(const std::byte* block, int g, int i, int half,
+                                        Quad* w) const {
+    const std::byte* line = block + kBlockScaleBytes + (g * kQuads + i) * kLine + half * kRowBytes;
+    w[0] = prepare_offset128(load_rows_bytes(line));
+    w[1] = prepare_offset128(load_rows_bytes(line + kLine));
+  }
+  LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int8; }
+  LEYDEN_INLINE I32Rows start(std::int32_t s) { return start_rows_offset128(s); }
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) {
+    return dot_offset128(acc, w, q);
+  }
+};
+
+struct Int4 {
+  using Quad = I8Rows;
+  static constexpr std::size_t kBytes = kBlockBytesInt4;
+  static constexpr int kLinesPerGroup = kQuads / 2;
+  static constexpr int kHastyTokens = 1;
+  static constexpr int kBlocksAhead = 5;
+  I8Rows table;
+
+  [[gnu::always_inline]] void two_quads(const std::byte* block, int g, int i, int half,
+                                        Quad* w) const {
+    const std::byte* line =
+        block + kBlockScaleBytes + (g * kQuads + i) / 2 * kLine + half * kRowBytes;
+    const I8Rows pair = load_rows_bytes(line);
+    w[0] = look_up(table, low_nibbles(pair));
+    w[1] = look_up(table, high_nibbles(pair));
+  }
+  LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int4; }
+  LEYDEN_INLINE I32Rows start(std::int32_t s) { return broadcast_rows(s); }
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
+};
+
+LEYDEN_INLINE F32Rows load_scale(const std::byte* block, int g, int half) {
+  return load_rows_fp16(block + (g * kTileRows + half * kRows) * 2);
+}
+
+/// What kFloatBias will have added to a part, to be taken out before.
+LEYDEN_INLINE F32Rows load_bias(const std::byte* block, int half) {
+  const F32Rows first = load_scale(block, 0, half) + load_scale(block, 1, half);
+  const F32Rows last = load_scale(block, 2, half) + load_scale(block, 3, half);
+  return broadcast_rows(-kFloatBias) * (first + last);
+}
+
+/// The blocks of a call, one after the other, and those that are to be read ahead meanwhile.
+template <typename Format>
+struct Blocks {
+  const std::byte* block;
+  const std::byte* ahead;
+  const std::byte* end;   // of this call's
+  const std::byte* next;  // read after them
+
+  LEYDEN_INLINE Blocks of(const MatmulArgs& args) {
+    const std::ptrdiff_t n =
+        std::ptrdiff_t{args.n_rows + kTileRows - 1} / kTileRows * args.n_blocks;
+    const std::byte* const end = args.tiles + n * Format::kBytes;
+    const std::byte* const next = args.next != nullptr ? args.next : end;
+    const std::ptrdiff_t past = Format::kBlocksAhead - n;
+    return {args.tiles,
+            past < 0 ? args.tiles + Format::kBlocksAhead * Format::kBytes
+                     : next + past * Format::kBytes,
+            end, next};
+  }
+  [[gnu::always_inline]] void advance() {
+    block += Format::kBytes;
+    ahead += Format::kBytes;
+    if (ahead == end) ahead = next;
+  }
+};
+
+/// Where the tokens of a block lie, from the next one on.
+struct Cell {
+  const std::int8_t* q;        // [.., 128]
+  const std::int32_t* starts;  // [.., 4]
+  const float* scale;          // [..]
+};
+
+LEYDEN_INLINE Cell next(const Cell& cell, int n_tokens) {
+  return {cell.q + n_tokens * kBlock, cell.starts + n_tokens * kGroupsPerBlock,
+          cell.scale + n_tokens};
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA
