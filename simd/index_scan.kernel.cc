@@ -160,9 +160,12 @@ LEYDEN_INLINE void score_tiles(const std::byte* tiles, const IndexQuery& query, 
   }
 }
 
-/// Appends the first n of 16 scored keys that reach the threshold. There is room for 16.
+/// Appends the first n of 16 scored keys that may be among the best. There is room for 16.
 LEYDEN_INLINE void offer(TopK& best, F32x16 score, std::int32_t position, int n) {
-  const Mask16 enters = greater_equal(score, broadcast(best.threshold)) & first_lanes(n);
+  const F32x16 threshold = broadcast(best.threshold);
+  const Mask16 reaches =
+      position > best.last_tie ? greater(score, threshold) : greater_equal(score, threshold);
+  const Mask16 enters = reaches & first_lanes(n);
   if (bits(enters) == 0) return;
   compress_store(best.score + best.count, score, enters);
   best.count +=

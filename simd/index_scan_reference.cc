@@ -84,6 +84,7 @@ float score_key(const IndexQuery& query, const std::byte* tile, int slot) {
 
 void offer(TopK& best, float score, std::int32_t position) {
   if (!(score >= best.threshold)) return;
+  if (score == best.threshold && position > best.last_tie) return;
   if (best.count == best.capacity) top_k_select(best);
   best.score[best.count] = score;
   best.position[best.count] = position;

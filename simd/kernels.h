@@ -63,7 +63,8 @@ namespace leyden::simd {
   X(index_score_f32, IndexScoreFn)              \
   X(index_score_bf16, IndexScoreFn)             \
   X(index_score_int8, IndexScoreFn)             \
-  X(top_k_select, TopKSelectFn)
+  X(top_k_select, TopKSelectFn)                 \
+  X(top_k_merge, TopKMergeFn)
 
 #define LEYDEN_DECLARE(name, type) type name;
 #define LEYDEN_FIELD(name, type) type* name;

@@ -11,22 +11,28 @@ namespace leyden::simd {
 struct TopK {
   float* score = nullptr;            // [capacity]
   std::int32_t* position = nullptr;  // [capacity]
-  std::int32_t capacity = 0;         // at least top_k_capacity(k)
+  std::int32_t capacity = 0;         // top_k_capacity(k)
   std::int32_t k = 0;
   std::int32_t count = 0;
   float threshold = 0;  // scores below can't be among the k best; starts at -infinity
+  // Nor can scores that equal the threshold at positions behind this one. A stream in ascending
+  // order, whatever its ties, so fills the buffer no more often than one without.
+  std::int32_t last_tie = 0;
 };
 
 /// Entries that one push may append at most; a kernel asks for room before.
 constexpr std::int32_t kTopKPush = 64;
 
-/// Entries a buffer needs for k: two thirds are slack, so that a selection, which reads the whole
-/// buffer some thirty times, comes after every 2 k survivors at the earliest.
+/// Entries a buffer needs for k, whole registers: two thirds are slack, so that a selection, which
+/// reads the whole buffer some thirty times, comes after every 2 k survivors at the earliest.
 std::int32_t top_k_capacity(std::int32_t k);
 
 /// Empties the buffer. `floor` must be a lower bound of the k-th best score: -infinity, or the k-th
 /// best among scores already known (the warm start).
 void top_k_reset(TopK& best, std::int32_t k, float floor) noexcept;
+
+/// Tells a buffer of a lower bound of the k-th best score that was found elsewhere.
+void top_k_raise(TopK& best, float floor) noexcept;
 
 /// Reduces the buffer to its min(k, count) best and raises the threshold to the k-th best score.
 /// The order of the survivors is kept. k = 0 empties it.
@@ -35,14 +41,14 @@ void top_k_shrink(TopK& best) noexcept;
 /// Offers one scored position.
 void top_k_push(TopK& best, float score, std::int32_t position) noexcept;
 
-/// Offers all of `from`; then shrink gives the best of both, whatever the order of merging.
-void top_k_merge(TopK& into, const TopK& from) noexcept;
-
 /// The min(k, count) best positions, ascending, into out; returns their number.
 std::int32_t top_k_positions(TopK& best, std::int32_t* out) noexcept;
 
 /// top_k_shrink as a kernel. Bisects the ordered integers that the scores' bits are: its time
 /// depends on the number of entries, not on their order.
 using TopKSelectFn = void(TopK& best) noexcept;
+
+/// Offers all entries of `from`; then shrink gives the best of both, whatever the order of merging.
+using TopKMergeFn = void(TopK& into, const TopK& from) noexcept;
 
 }  // namespace leyden::simd

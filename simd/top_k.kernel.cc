@@ -69,6 +69,17 @@ LEYDEN_INLINE Range score_range(const TopK& t) {
   return {ordered(-fold_max(zero_f32() - low)), ordered(fold_max(high))};
 }
 
+LEYDEN_INLINE std::int32_t largest_position(const TopK& t) {
+  I32x16 largest = zero_i32();
+  std::int32_t i = 0;
+  for (; i + 16 <= t.count; i += 16) largest = max(load(t.position + i), largest);
+  std::int32_t lanes[16];
+  store(lanes, largest);
+  for (; i < t.count; ++i) lanes[0] = t.position[i] > lanes[0] ? t.position[i] : lanes[0];
+  for (const std::int32_t lane : lanes) lanes[0] = lane > lanes[0] ? lane : lanes[0];
+  return lanes[0];
+}
+
 /// The k-th best score: the largest one that at least k scores reach.
 LEYDEN_INLINE float kth_best(const TopK& t) {
   Range r = score_range(t);
@@ -87,7 +98,7 @@ LEYDEN_INLINE float kth_best(const TopK& t) {
 
 /// The position up to which `wanted` entries with score `tied` are found.
 LEYDEN_INLINE std::int32_t last_tie(const TopK& t, float tied, std::int32_t wanted) {
-  Range r = {0, 0x7fffffff};
+  Range r = {0, largest_position(t)};
   while (r.low < r.high) {
     const std::int32_t middle = r.low + (r.high - r.low) / 2;
     if (count_ties(t, tied, middle) >= wanted) {
@@ -138,6 +149,18 @@ void top_k_select(TopK& best) noexcept {
   if (surplus > 0) last = last_tie(best, bound, count_ties(best, bound, last) - surplus);
   keep(best, bound, last);
   best.threshold = bound;
+  best.last_tie = last;
+}
+
+void top_k_merge(TopK& into, const TopK& from) noexcept {
+  for (std::int32_t i = 0; i < from.count; i += 16) {
+    if (into.count + 16 > into.capacity) top_k_select(into);
+    const int n = from.count - i < 16 ? from.count - i : 16;
+    const F32x16 score = load(from.score + i);  // a buffer's capacity is whole registers
+    const Mask16 enters = greater_equal(score, broadcast(into.threshold)) & first_lanes(n);
+    compress_store(into.score + into.count, score, enters);
+    into.count += compress_store(into.position + into.count, load(from.position + i), enters);
+  }
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -43,6 +43,16 @@ void top_k_select(TopK& best) noexcept {
   }
   best.count = best.k;
   best.threshold = best.score[0];
+  best.last_tie = best.position[0];
+}
+
+void top_k_merge(TopK& into, const TopK& from) noexcept {
+  for (std::int32_t i = 0; i < from.count; ++i) {
+    if (!(from.score[i] >= into.threshold)) continue;
+    if (into.count == into.capacity) top_k_select(into);
+    into.score[into.count] = from.score[i];
+    into.position[into.count++] = from.position[i];
+  }
 }
 
 }  // namespace leyden::simd::scalar

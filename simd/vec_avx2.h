@@ -273,7 +273,12 @@ LEYDEN_INLINE __m256i dot_u7(__m256i acc, __m256i w, __m256i a) {
 LEYDEN_INLINE I32x16 dot_u7(I32x16 acc, I8x64 w, I8x64 a) {
   return {dot_u7(acc.lo, w.lo, a.lo), dot_u7(acc.hi, w.hi, a.hi)};
 }
-LEYDEN_INLINE I32x16 dot_s7(I32x16 acc, I8x64 w, I8x64 a) { return dot_u7(acc, w, a); }
+LEYDEN_INLINE I32x16 dot_s7(I32x16 acc, I8x64 w, I8x64 a) {
+  acc = dot_u7(acc, w, a);
+  // Left alone, g++ computes all of a step's products before it adds any, and spills sums.
+  asm("" : "+x"(acc.lo), "+x"(acc.hi));
+  return acc;
+}
 LEYDEN_INLINE I32x16 start_offset128(std::int32_t) { return zero_i32(); }
 LEYDEN_INLINE __m256i dot_offset128(__m256i acc, __m256i w, __m256i a) {
   const __m256i signed_w = _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));

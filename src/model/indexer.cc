@@ -1,6 +1,7 @@
 #include "src/model/indexer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -9,6 +10,16 @@ namespace {
 
 constexpr float kLayerNormEps = 1e-6f;
 constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+
+/// Pieces of work per thread where there is enough: a thread that is held up then holds up little.
+constexpr int kPiecesPerThread = 4;
+/// Queries that a tile of keys is read for at once. Their candidate buffers, 50 KB each at V3.2's
+/// size, stay in the second-level cache.
+constexpr int kMaxBlock = 4;
+/// Scoring last time's choice first costs 4 % of a scan of 65536 keys and a fork-join. With few
+/// threads selecting costs less than that (bench/index_bench.cc); with many, each has too few keys
+/// to reject any, and one thread has to sort out all of them.
+constexpr int kWarmThreads = 16;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -26,15 +37,19 @@ Indexer::Indexer(const formats::ModelConfig& config, simd::IndexFormat format, i
   selected_ = runtime::Array<std::int32_t>(index(max_tokens) * top_k());
   n_selected_.resize(index(max_tokens));
 
+  block_ = std::clamp(max_tokens / (kPiecesPerThread * n_threads), 1, kMaxBlock);
+  best_.resize(index(n_threads) * index(block_));
   const std::size_t capacity = index(simd::top_k_capacity(config.index_topk));
-  scores_ = runtime::Array<float>(index(n_threads) * capacity);
-  positions_ = runtime::Array<std::int32_t>(index(n_threads) * capacity);
-  best_.resize(index(n_threads));
+  scores_ = runtime::Array<float>(best_.size() * capacity);
+  positions_ = runtime::Array<std::int32_t>(best_.size() * capacity);
   for (std::size_t i = 0; i < best_.size(); ++i) {
     best_[i].score = scores_.data() + i * capacity;
     best_[i].position = positions_.data() + i * capacity;
     best_[i].capacity = static_cast<std::int32_t>(capacity);
   }
+  last_choice_ = runtime::Array<std::int32_t>(index(config.num_hidden_layers) * top_k());
+  n_last_choice_.resize(index(config.num_hidden_layers));
+  last_choice_scores_ = runtime::Array<float>(top_k());
 }
 
 void Indexer::store_key(const KvCache& cache, int layer, std::int32_t position,
@@ -73,8 +88,9 @@ void Indexer::prepare_query(int t, Angles angles, float* q, float* head_weights)
   }
 }
 
+/// Offers keys [begin, end) to queries t, t + 1, ..., query i seeing those below ends[i].
 void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end, int t,
-                   simd::TopK& best) const {
+                   const std::int32_t* ends, int n_queries, simd::TopK* best) const {
   const simd::Kernels& k = simd::kernels();
   const auto scan = format_ == simd::IndexFormat::kF32    ? k.index_scan_f32
                     : format_ == simd::IndexFormat::kBf16 ? k.index_scan_bf16
@@ -86,42 +102,105 @@ void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int
     args.n_keys = std::min(end, page_end) - begin;
     args.first_position = begin;
     args.query = queries_[index(t)];
-    args.best = &best;
+    args.best = best;
+    args.n_queries = n_queries;
+    args.end = ends;
     scan(args);
     begin = page_end;
   }
 }
 
+/// The smallest score of index_topk keys, those that the layer's token before chose: the k-th best
+/// of all is no smaller. -infinity where that isn't known or isn't worth its time.
+float Indexer::warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
+                          std::int32_t n_keys) {
+  const std::int32_t n = n_last_choice_[index(layer)];
+  const std::int32_t* const position = last_choice_.data() + index(layer) * top_k();
+  if (team.size() < kWarmThreads || n < config_->index_topk || position[n - 1] >= n_keys) {
+    return kNoFloor;
+  }
+  const simd::Kernels& k = simd::kernels();
+  const auto score = format_ == simd::IndexFormat::kF32    ? k.index_score_f32
+                     : format_ == simd::IndexFormat::kBf16 ? k.index_score_bf16
+                                                           : k.index_score_int8;
+  constexpr std::int32_t kPerPiece = 64;
+  team.run((n + kPerPiece - 1) / kPerPiece, [&](int piece, int) {
+    const std::int32_t first = piece * kPerPiece;
+    std::array<const std::byte*, kPerPiece> tile = {};
+    simd::IndexScoreArgs args;
+    args.n_keys = std::min(kPerPiece, n - first);
+    for (std::int32_t i = 0; i < args.n_keys; ++i) {
+      tile[index(i)] = cache.index_tile(layer, position[first + i]);
+    }
+    args.tile = tile.data();
+    args.position = position + first;
+    args.query = queries_[index(t)];
+    args.score = last_choice_scores_.data() + first;
+    score(args);
+  });
+  float floor = std::numeric_limits<float>::infinity();
+  for (const float x : last_choice_scores_.span()) {
+    if (std::isnan(x)) return kNoFloor;
+    floor = std::min(floor, x);
+  }
+  return floor;
+}
+
+/// One query, its keys divided among the threads.
 void Indexer::select_alone(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
                            std::int32_t n_keys) {
-  for (simd::TopK& best : best_) simd::top_k_reset(best, config_->index_topk, kNoFloor);
+  const float floor = warm_floor(team, cache, layer, t, n_keys);
+  for (simd::TopK& best : best_) simd::top_k_reset(best, config_->index_topk, floor);
   // Whole pages, several to a piece, but enough pieces for every thread.
   const std::int32_t n_pages = (n_keys + KvCache::kPageTokens - 1) / KvCache::kPageTokens;
-  const std::int32_t pages_per_piece = std::clamp(n_pages / (4 * team.size()), 1, 16);
+  const std::int32_t pages_per_piece = std::clamp(n_pages / (kPiecesPerThread * team.size()), 1, 4);
   const std::int32_t keys_per_piece = pages_per_piece * KvCache::kPageTokens;
   team.run((n_keys + keys_per_piece - 1) / keys_per_piece, [&](int piece, int worker) {
     const std::int32_t begin = piece * keys_per_piece;
-    scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys), t, best_[index(worker)]);
+    scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys), t, nullptr, 1,
+         &best_[index(worker) * index(block_)]);
   });
-  for (std::size_t i = 1; i < best_.size(); ++i) simd::top_k_merge(best_[0], best_[i]);
-  n_selected_[index(t)] = simd::top_k_positions(best_[0], selected_.data() + index(t) * top_k());
+  simd::TopK& all = best_[0];
+  for (const simd::TopK& best : best_) simd::top_k_raise(all, best.threshold);
+  for (std::size_t i = 1; i < best_.size(); ++i) simd::kernels().top_k_merge(all, best_[i]);
+  choose(all, t);
+}
+
+/// Some consecutive queries by one thread, which reads every key once for all of them.
+void Indexer::select_block(const KvCache& cache, int layer, int begin, int end,
+                           std::int32_t first_position, simd::TopK* best) {
+  std::array<std::int32_t, kMaxBlock> ends = {};
+  const int n = end - begin;
+  for (int i = 0; i < n; ++i) {
+    ends[index(i)] = first_position + begin + i + 1;
+    simd::top_k_reset(best[i], config_->index_topk, kNoFloor);
+  }
+  scan(cache, layer, 0, first_position + end, begin, ends.data(), n, best);
+  for (int i = 0; i < n; ++i) choose(best[i], begin + i);
+}
+
+void Indexer::choose(simd::TopK& best, int t) {
+  n_selected_[index(t)] = simd::top_k_positions(best, selected_.data() + index(t) * top_k());
 }
 
 void Indexer::select(runtime::ThreadTeam& team, const KvCache& cache, int layer, int begin, int end,
                      std::int32_t first_position) {
-  if (end - begin < team.size()) {
+  const int n = end - begin;
+  if (n < team.size()) {
     for (int t = begin; t < end; ++t) {
       select_alone(team, cache, layer, t, first_position + t + 1);
     }
-    return;
+  } else {
+    const int block = std::clamp(n / (kPiecesPerThread * team.size()), 1, block_);
+    team.run((n + block - 1) / block, [&](int piece, int worker) {
+      const int first = begin + piece * block;
+      select_block(cache, layer, first, std::min(first + block, end), first_position,
+                   &best_[index(worker) * index(block_)]);
+    });
   }
-  team.run(end - begin, [&](int piece, int worker) {
-    const int t = begin + piece;
-    simd::TopK& best = best_[index(worker)];
-    simd::top_k_reset(best, config_->index_topk, kNoFloor);
-    scan(cache, layer, 0, first_position + t + 1, t, best);
-    n_selected_[index(t)] = simd::top_k_positions(best, selected_.data() + index(t) * top_k());
-  });
+  const std::span<const std::int32_t> last = selection(end - 1);
+  std::ranges::copy(last, last_choice_.data() + index(layer) * top_k());
+  n_last_choice_[index(layer)] = static_cast<std::int32_t>(last.size());
 }
 
 }  // namespace leyden::model

@@ -39,7 +39,8 @@ class Indexer {
   void prepare_query(int t, Angles angles, float* q, float* head_weights);
 
   /// Selects for chunk tokens [begin, end), token t standing at first_position + t, all of which
-  /// must_select. Exact and in no need of order: the same set for any number of threads.
+  /// must_select. The set is that of a full sort, for any number of threads and whatever was chosen
+  /// before; what was chosen for the layer's token before only saves time.
   void select(runtime::ThreadTeam& team, const KvCache& cache, int layer, int begin, int end,
               std::int32_t first_position);
 
@@ -53,9 +54,14 @@ class Indexer {
  private:
   std::size_t top_k() const { return static_cast<std::size_t>(config_->index_topk); }
   void scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end, int t,
-            simd::TopK& best) const;
+            const std::int32_t* ends, int n_queries, simd::TopK* best) const;
+  float warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
+                   std::int32_t n_keys);
   void select_alone(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
                     std::int32_t n_keys);
+  void select_block(const KvCache& cache, int layer, int begin, int end,
+                    std::int32_t first_position, simd::TopK* best);
+  void choose(simd::TopK& best, int t);
 
   const formats::ModelConfig* config_ = nullptr;
   simd::IndexFormat format_ = simd::IndexFormat::kF32;
@@ -64,9 +70,13 @@ class Indexer {
   runtime::Array<std::int32_t> q_start_;   // [max_tokens, heads]
   runtime::Array<std::int32_t> selected_;  // [max_tokens, index_topk]
   std::vector<std::int32_t> n_selected_;   // [max_tokens]
-  runtime::Array<float> scores_;           // candidate buffers, one per thread
+  int block_ = 1;                          // queries that a thread scans keys for at once
+  runtime::Array<float> scores_;           // candidate buffers
   runtime::Array<std::int32_t> positions_;
-  std::vector<simd::TopK> best_;  // [threads]
+  std::vector<simd::TopK> best_;              // [threads, block]
+  runtime::Array<std::int32_t> last_choice_;  // [layers, index_topk], of the latest token
+  std::vector<std::int32_t> n_last_choice_;   // [layers]
+  runtime::Array<float> last_choice_scores_;  // [index_topk], for the token at hand
 };
 
 }  // namespace leyden::model

@@ -91,6 +91,7 @@ class TopKTest : public testing::TestWithParam<Isa> {
     for (const std::int32_t i : order) {
       const float score = scores[static_cast<std::size_t>(i)];
       if (!(score >= best.threshold)) continue;
+      if (score == best.threshold && i > best.last_tie) continue;
       if (best.count == best.capacity) kernels(GetParam()).top_k_select(best);
       ASSERT_LT(best.count, best.capacity);
       best.score[best.count] = score;
@@ -168,29 +169,48 @@ TEST_P(TopKTest, LeavesFewerThanKAlone) {
   EXPECT_EQ(buffer.best.threshold, -kInfinity);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryLevel, TopKTest,
-                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
-                         [](const auto& test) { return std::string(name(test.param)); });
-
-TEST(TopK, MergesPartsInAnyOrder) {
-  for (const auto& [kind, scores] : streams(4000)) {
-    const std::vector<std::int32_t> expected = sorted_best(scores, 200);
-    for (const bool backwards : {false, true}) {
-      std::vector<Buffer> parts;
-      for (int p = 0; p < 4; ++p) parts.emplace_back(200);
-      for (std::int32_t i = 0; i < 4000; ++i) {
-        top_k_push(parts[static_cast<std::size_t>(i / 1000)].best,
-                   scores[static_cast<std::size_t>(i)], i);
+/// Threads take pieces of 100 positions in turn; their buffers are merged in any order, knowing of
+/// the highest threshold among them or not.
+TEST_P(TopKTest, MergesPartsInAnyOrder) {
+  for (const std::int32_t k : {1, 200, 1500}) {
+    for (const auto& [kind, scores] : streams(4000)) {
+      const std::vector<std::int32_t> expected = sorted_best(scores, k);
+      for (const bool backwards : {false, true}) {
+        std::vector<Buffer> parts;
+        for (int p = 0; p < 4; ++p) parts.emplace_back(k);
+        for (std::int32_t i = 0; i < 4000; ++i) {
+          top_k_push(parts[static_cast<std::size_t>(i / 100 % 4)].best,
+                     scores[static_cast<std::size_t>(i)], i);
+        }
+        if (backwards) std::reverse(parts.begin(), parts.end());
+        Buffer all(k);
+        for (const Buffer& part : parts) {
+          if (backwards) top_k_raise(all.best, part.best.threshold);
+        }
+        for (const Buffer& part : parts) kernels(GetParam()).top_k_merge(all.best, part.best);
+        std::vector<std::int32_t> out(static_cast<std::size_t>(k));
+        out.resize(static_cast<std::size_t>(top_k_positions(all.best, out.data())));
+        EXPECT_EQ(out, expected) << kind << ", k " << k;
       }
-      if (backwards) std::reverse(parts.begin(), parts.end());
-      Buffer all(200);
-      for (Buffer& part : parts) top_k_merge(all.best, part.best);
-      std::vector<std::int32_t> out(200);
-      out.resize(static_cast<std::size_t>(top_k_positions(all.best, out.data())));
-      EXPECT_EQ(out, expected) << kind;
     }
   }
 }
+
+TEST_P(TopKTest, FillsItsBufferOnceWithAscendingTies) {
+  Buffer buffer(100);
+  std::int32_t n_entered = 0;
+  for (std::int32_t i = 0; i < 10000; ++i) {
+    const std::int32_t before = buffer.best.count;
+    if (buffer.best.count == buffer.best.capacity) kernels(GetParam()).top_k_select(buffer.best);
+    top_k_push(buffer.best, 2.5f, i);
+    n_entered += buffer.best.count > before ? 1 : 0;
+  }
+  EXPECT_EQ(n_entered, buffer.best.capacity);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryLevel, TopKTest,
+                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
+                         [](const auto& test) { return std::string(name(test.param)); });
 
 }  // namespace
 }  // namespace leyden::simd::test
