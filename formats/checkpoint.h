@@ -23,6 +23,7 @@ struct CheckpointTensor {
   std::string file;                 // as errors name it
   std::uint64_t offset = 0;         // in that file
   std::uint64_t bytes = 0;          // in that file, FP8 scales not included
+  bool stored_by_rows = true;       // read_rows_raw() can be had
 
   /// As a matrix: a vector is one row, leading dimensions count as rows.
   std::int64_t rows() const;

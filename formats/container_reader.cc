@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "formats/json_text.h"
 #include "formats/load_error.h"
@@ -15,18 +16,31 @@ ContainerIndex parse_index(const InputFile& file) {
   return parse_container_index(index.json, index.offset, file.name());
 }
 
+/// Whether a tensor ("layers.61.mtp.eh_proj") belongs to a layer behind those that decode.
+bool is_mtp(std::string_view tensor, const ModelConfig& config) {
+  constexpr std::string_view kLayers = "layers.";
+  if (!tensor.starts_with(kLayers)) return false;
+  int layer = 0;
+  std::from_chars(tensor.data() + kLayers.size(), tensor.data() + tensor.size(), layer);
+  return layer >= config.num_hidden_layers;
+}
+
 }  // namespace
 
 bool is_container(const std::filesystem::path& path) { return is_of_kind(kContainer, path); }
 
 ContainerReader::ContainerReader(const std::filesystem::path& path)
     : file_(path), index_(parse_index(file_)), fingerprint_(formats::fingerprint(index_)) {
-  for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
-    by_name_.emplace(index_.tensors[i].spec.name, i);
-  }
   const auto config_text = blob("config.json");
   if (!config_text) throw LoadError(name(), "holds no 'config.json'");
   config_ = parse_model_config(*config_text, name() + ": config.json");
+  const auto kept_only = std::stable_partition(
+      index_.tensors.begin(), index_.tensors.end(),
+      [&](const StoredTensor& tensor) { return !is_mtp(tensor.spec.name, config_); });
+  n_model_tensors_ = static_cast<std::size_t>(kept_only - index_.tensors.begin());
+  for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
+    by_name_.emplace(index_.tensors[i].spec.name, i);
+  }
 }
 
 std::optional<std::string> ContainerReader::blob(std::string_view blob_name) const {

@@ -39,8 +39,13 @@ class ContainerReader {
   /// Errors: LoadError if they don't fit their checksum.
   std::optional<std::string> blob(std::string_view blob_name) const;
 
-  const std::vector<StoredTensor>& tensors() const { return index_.tensors; }
-  /// The tensor of that name, or null.
+  /// What inference reads.
+  std::span<const StoredTensor> tensors() const {
+    return std::span(index_.tensors).first(n_model_tensors_);
+  }
+  /// The same and then what is only kept: the multi-token-prediction layers.
+  std::span<const StoredTensor> all_tensors() const { return index_.tensors; }
+  /// The tensor of that name among all, or null.
   const StoredTensor* find(std::string_view tensor_name) const;
 
   /// Reads part of a tensor: `to` is filled from byte `offset` of the tensor on.
@@ -58,6 +63,7 @@ class ContainerReader {
   ContainerIndex index_;
   std::string fingerprint_;
   ModelConfig config_;
+  std::size_t n_model_tensors_ = 0;
   std::map<std::string_view, std::size_t> by_name_;  // names live in index_
 };
 

@@ -10,6 +10,8 @@ namespace leyden::formats {
 namespace {
 
 constexpr std::uint64_t kChunk = ChunkedChecksum::kChunkBytes;
+/// What a failing machine may cost at most.
+constexpr std::uint64_t kSyncEvery = std::uint64_t{1} << 30;
 
 std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
   return (offset + alignment - 1) / alignment * alignment;
@@ -42,7 +44,8 @@ ContainerWriter::Progress::Progress(std::uint64_t bytes)
 
 ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string recipe,
                                  const std::vector<Blob>& blobs,
-                                 const std::vector<quant::TensorSpec>& tensors) {
+                                 const std::vector<quant::TensorSpec>& tensors,
+                                 const WriterOptions& options) {
   index_.recipe = std::move(recipe);
   for (const Blob& blob : blobs) {
     index_.blobs.push_back({blob.name, 0, blob.bytes.size(), checksum(blob.bytes)});
@@ -52,10 +55,35 @@ ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string 
     progress_.emplace_back(index_.tensors.back().bytes);
   }
   index_offset_ = place_parts(index_);
-  file_.emplace(path, index_offset_);
+  const Checksum identity = checksum(options.source + "\n" + to_json(index_));
+  file_.emplace(path, index_offset_, 0644, options.unfinished);
+  journal_.emplace(path.string() + ".partial.journal", identity, options.unfinished);
+  if (recovered().empty()) file_->clear(index_offset_);
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     file_->write(index_.blobs[i].offset, std::as_bytes(std::span(blobs[i].bytes)));
   }
+}
+
+bool ContainerWriter::adopt(const WrittenPiece& piece, std::span<std::byte> bytes) {
+  if (piece.tensor >= index_.tensors.size() || piece.bytes != bytes.size()) return false;
+  const StoredTensor& stored = index_.tensors[piece.tensor];
+  if (piece.offset > stored.bytes || piece.bytes > stored.bytes - piece.offset) return false;
+  try {
+    file_->read(stored.offset + piece.offset, bytes);
+  } catch (const WriteError&) {
+    return false;
+  }
+  if (checksum(bytes) != piece.checksum) return false;
+  record(piece.tensor, piece.offset, bytes);
+  return true;
+}
+
+void ContainerWriter::sync_now_and_then(std::uint64_t bytes) {
+  // Whoever crosses a multiple syncs, and the others go on writing.
+  const std::uint64_t before = written_.fetch_add(bytes);
+  if (before / kSyncEvery == (before + bytes) / kSyncEvery) return;
+  file_->sync();
+  journal_->sync();
 }
 
 void ContainerWriter::write(std::size_t tensor, std::uint64_t offset,
@@ -67,6 +95,9 @@ void ContainerWriter::write(std::size_t tensor, std::uint64_t offset,
   }
   file_->write(stored.offset + offset, bytes);
   record(tensor, offset, bytes);
+  journal_->add(
+      {tensor, offset, bytes.size(), stored.offset + offset, bytes.size(), checksum(bytes)});
+  sync_now_and_then(bytes.size());
 }
 
 void ContainerWriter::record(std::size_t tensor, std::uint64_t offset,
@@ -108,8 +139,10 @@ std::string ContainerWriter::finish() {
     }
     index_.tensors[i].checksum = progress.checksum.value();
   }
+  file_->resize(index_offset_);
   write_index(kContainer, *file_, index_offset_, to_json(index_));
   file_->commit();
+  journal_->finish();
   return fingerprint(index_);
 }
 

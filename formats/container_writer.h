@@ -12,6 +12,7 @@
 
 #include "formats/container_index.h"
 #include "formats/output_file.h"
+#include "formats/write_journal.h"
 
 namespace leyden::formats {
 
@@ -21,18 +22,34 @@ struct Blob {
   std::string bytes;
 };
 
+/// How a container is written.
+struct WriterOptions {
+  Unfinished unfinished = Unfinished::kDiscard;  // kKeep: go on with what an interrupted one wrote
+  std::string source;  // tells what the tensors are made from: only the same source is gone on with
+};
+
 /// Writes a leyden container. All tensors are named beforehand, so every byte has its place from
 /// the start, and pieces of any tensor may be written in any order from any thread.
-/// The file appears under its name only when finish() succeeds; otherwise nothing is left behind.
+/// The file appears under its name only when finish() succeeds. What is written before that is
+/// recorded in PATH.partial.journal, so that another writer can go on after any interruption; after
+/// an error nothing is left behind unless that is asked for.
 class ContainerWriter {
  public:
   /// Errors: WriteError as OutputFile's; what TensorSpec::bytes() throws for shapes that can't be
   ///         packed.
   ContainerWriter(const std::filesystem::path& path, std::string recipe,
-                  const std::vector<Blob>& blobs, const std::vector<quant::TensorSpec>& tensors);
+                  const std::vector<Blob>& blobs, const std::vector<quant::TensorSpec>& tensors,
+                  const WriterOptions& options = {});
 
   /// The layout decided on. Checksums of tensors become valid in finish().
   const ContainerIndex& index() const { return index_; }
+
+  /// The pieces that an interrupted writer of the same container says it wrote.
+  const std::vector<WrittenPiece>& recovered() const { return journal_->recovered(); }
+  /// Reads such a piece back. True, with its bytes in `bytes`, if it has as many and they are as
+  /// they were written: it needn't be written again. False otherwise, also if the file can't be
+  /// read there. Threads may adopt different pieces at once.
+  bool adopt(const WrittenPiece& piece, std::span<std::byte> bytes);
 
   /// Writes `bytes` at `offset` within tensor number `tensor` of the list given. Every byte of a
   /// tensor is written exactly once.
@@ -53,11 +70,14 @@ class ContainerWriter {
   };
 
   void record(std::size_t tensor, std::uint64_t offset, std::span<const std::byte> bytes);
+  void sync_now_and_then(std::uint64_t bytes);
 
   ContainerIndex index_;
   std::uint64_t index_offset_ = 0;
   std::vector<Progress> progress_;  // parallel to index_.tensors
   std::optional<OutputFile> file_;
+  std::optional<WriteJournal> journal_;
+  std::atomic<std::uint64_t> written_ = 0;
 };
 
 }  // namespace leyden::formats

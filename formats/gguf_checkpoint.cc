@@ -172,6 +172,7 @@ void GgufCheckpoint::add_kv_b(const Located& keys, int layer) {
       described(keys, fmt::format("model.layers.{}.self_attn.kv_b_proj.weight", layer));
   listed.shape = {whole.rows(), whole.kv_lora_rank};
   listed.bytes += values->tensor->bytes;
+  listed.stored_by_rows = false;
   listed_.push_back(std::move(listed));
   storage_.emplace_back(whole);
 }

@@ -27,29 +27,42 @@ int open_locked(const std::filesystem::path& partial, const std::string& name, u
 
 }  // namespace
 
-OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode)
+OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode,
+                       Unfinished unfinished)
     : path_(path), partial_(path.string() + ".partial") {
   std::error_code ignored;
   if (std::filesystem::is_directory(path_, ignored)) {
     throw WriteError(path_.string(), "is a directory, expected the name of a file to write");
   }
   descriptor_ = open_locked(partial_, path_.string(), mode);
-  const auto length = static_cast<off_t>(size);
-  const bool sized = ::ftruncate(descriptor_, 0) == 0 && ::ftruncate(descriptor_, length) == 0;
-  // Where the file system can't reserve (EOPNOTSUPP), a full disk shows up while writing.
-  const bool reserved = sized && (::fallocate(descriptor_, 0, 0, length) == 0 ||
-                                  errno == EOPNOTSUPP || errno == ENOSYS);
-  if (reserved) return;
+  if (unfinished == Unfinished::kKeep) stays_ = ::lseek(descriptor_, 0, SEEK_END) > 0;
+  if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && reserve(size)) {
+    stays_ = unfinished == Unfinished::kKeep;
+    return;
+  }
   const int reason = errno;
   ::close(descriptor_);
-  ::unlink(partial_.c_str());
+  if (!stays_) ::unlink(partial_.c_str());
   throw WriteError(path_.string(),
                    fmt::format("can't reserve {} bytes: {}", size, std::strerror(reason)));
 }
 
+bool OutputFile::reserve(std::uint64_t size) {
+  const auto length = static_cast<off_t>(size);
+  if (size == 0 || ::fallocate(descriptor_, 0, 0, length) == 0) return true;
+  // Where the file system can't reserve, a full disk shows up while writing.
+  return (errno == EOPNOTSUPP || errno == ENOSYS) && ::ftruncate(descriptor_, length) == 0;
+}
+
+void OutputFile::clear(std::uint64_t size) {
+  if (::ftruncate(descriptor_, 0) != 0 || !reserve(size)) {
+    fail(fmt::format("reserve {} bytes", size));
+  }
+}
+
 OutputFile::~OutputFile() {
   ::close(descriptor_);
-  if (!committed_) ::unlink(partial_.c_str());
+  if (!stays_) ::unlink(partial_.c_str());
 }
 
 void OutputFile::fail(const std::string& action) const {
@@ -77,10 +90,20 @@ void OutputFile::read(std::uint64_t offset, std::span<std::byte> bytes) const {
   }
 }
 
+void OutputFile::resize(std::uint64_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) {
+    fail(fmt::format("make it {} bytes long", size));
+  }
+}
+
+void OutputFile::sync() {
+  if (::fdatasync(descriptor_) != 0) fail("write to disk");
+}
+
 void OutputFile::commit() {
   if (::fsync(descriptor_) != 0) fail("write to disk");
   if (::rename(partial_.c_str(), path_.c_str()) != 0) fail("rename from " + partial_.string());
-  committed_ = true;
+  stays_ = true;
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = directory >= 0 && ::fsync(directory) == 0;

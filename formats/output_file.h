@@ -16,16 +16,23 @@ class WriteError : public std::runtime_error {
       : std::runtime_error(file + ": " + what) {}
 };
 
+/// What becomes of a PATH.partial that an interrupted writer left or this one leaves.
+enum class Unfinished {
+  kDiscard,  // begin anew; without commit() nothing is left behind
+  kKeep,     // keep what is there; without commit() it stays
+};
+
 /// A file that comes into being whole or not at all: it grows as PATH.partial, and commit() makes
-/// it durable and gives it its name. Without commit() nothing is left behind. Any number of threads
-/// may write and read different parts at once.
+/// it durable and gives it its name. Any number of threads may write and read different parts at
+/// once.
 class OutputFile {
  public:
-  /// Creates PATH.partial with `size` zero bytes, reserving the space where the file system can.
-  /// It may grow. mode: who may read it, as open(2) takes it.
+  /// Creates PATH.partial with `size` bytes, zero where nothing was kept, reserving the space where
+  /// the file system can. It may grow. mode: who may read it, as open(2) takes it.
   /// Errors: WriteError if the place can't be written, is a directory, hasn't the space, or if
   ///         another process is writing the same file.
-  OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644);
+  OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644,
+             Unfinished unfinished = Unfinished::kDiscard);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -35,17 +42,26 @@ class OutputFile {
   /// Reads back what was written. Errors: WriteError.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
+  /// Forgets what was kept: `size` bytes of zeros. Errors: WriteError.
+  void clear(std::uint64_t size);
+  /// Cuts or fills up with zeros to that size. Errors: WriteError.
+  void resize(std::uint64_t size);
+  /// Makes what was written survive the machine. Errors: WriteError.
+  void sync();
+
   /// Syncs the data, renames PATH.partial to PATH and syncs the directory. To be called once.
   /// Errors: WriteError; PATH is then as it was before, unless only the last sync failed.
   void commit();
 
  private:
+  /// False, with errno, if there is no room.
+  bool reserve(std::uint64_t size);
   [[noreturn]] void fail(const std::string& action) const;
 
   std::filesystem::path path_;
   std::filesystem::path partial_;
   int descriptor_ = -1;
-  bool committed_ = false;
+  bool stays_ = false;  // PATH.partial, or it has its name already
 };
 
 }  // namespace leyden::formats

@@ -38,6 +38,18 @@ std::string_view describe(PackStatus status);
 /// unspecified.
 PackStatus pack_tile(WeightFormat format, const TileRows& rows, std::byte* tile) noexcept;
 
+/// A packed tile that somebody else owns.
+struct TileView {
+  WeightFormat format = WeightFormat::kF32;
+  int n_rows = 0;  // 1 ... 16
+  int cols = 0;
+  const std::byte* data = nullptr;
+  const std::uint8_t* levels = nullptr;  // int4 only
+};
+
+/// The exact meaning of a tile: n_rows rows of `cols` weights, row_stride floats apart.
+void unpack_tile(const TileView& tile, float* rows, std::ptrdiff_t row_stride) noexcept;
+
 /// The exact meaning of tile i of a matrix: min(16, rows - 16 i) rows of `cols` weights each,
 /// row_stride floats apart. Products scale * level and scale * integer are exact in binary32.
 void unpack_tile(const MatrixView& matrix, std::int64_t i, float* rows,

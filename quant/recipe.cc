@@ -28,6 +28,7 @@ const std::array<Recipe, 6>& recipes() {
                                    {"*.attn.v_b", kInt8},
                                    {"*.indexer.*", kInt8},
                                    {"head", kInt8},
+                                   {"*.mtp.*", kInt8},
                                    {"*", kInt4}})},
       {"small", with_exact_choices({{"*", kInt4}})},
   }};

@@ -1,8 +1,15 @@
 #include "src/convert.h"
 
-#include <memory>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "formats/container_writer.h"
+#include "src/fingerprint.h"
 #include "src/model/load_meter.h"
 #include "src/model/tensor_builder.h"
 #include "src/recipes.h"
@@ -11,28 +18,58 @@
 namespace leyden {
 namespace {
 
+/// Changes whenever the same input would be rounded to other numbers: a container begun by another
+/// version isn't gone on with.
+constexpr const char* kRounding = "rounding 1";
+
+/// A piece of a tensor.
+struct Job {
+  std::size_t tensor;
+  int piece;
+};
+
 /// The builders of all tensors; they borrow the plan.
 struct Builders {
-  Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe)
-      : plan(model::plan_tensors(checkpoint.config())) {
+  Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+           const Calibration* calibration = nullptr)
+      : plan(model::plan_tensors(checkpoint.config())), n_model(plan.size()) {
+    for (model::PlannedTensor& planned : model::plan_mtp_tensors(checkpoint.config())) {
+      const bool is_there = checkpoint.find(planned.source.name_of(0)) != nullptr;
+      if (is_there) plan.push_back(std::move(planned));
+    }
     const model::FormatChooser choose = format_chooser(recipe, checkpoint);
     all.reserve(plan.size());
     for (const model::PlannedTensor& planned : plan) {
-      all.emplace_back(checkpoint, planned, choose(planned));
+      all.emplace_back(
+          checkpoint, planned, choose(planned),
+          calibration == nullptr ? std::vector<float>() : calibration->importance(planned));
     }
   }
 
+  /// All pieces in the order in which the checkpoint holds them.
+  std::vector<Job> jobs() const {
+    std::vector<std::pair<model::SourceRows::Place, Job>> placed;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (int piece = 0; piece < all[i].n_pieces(); ++piece) {
+        placed.push_back({all[i].place(piece), {i, piece}});
+      }
+    }
+    std::stable_sort(placed.begin(), placed.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<Job> sorted;
+    for (const auto& [place, job] : placed) sorted.push_back(job);
+    return sorted;
+  }
+
   std::vector<model::PlannedTensor> plan;
+  std::size_t n_model;  // the first ones, which inference reads
   std::vector<model::TensorBuilder> all;
 };
 
-ConversionPlan plan_of(const Builders& builders) {
-  ConversionPlan plan;
-  for (const model::TensorBuilder& builder : builders.all) {
-    plan.tensors.push_back(builder.spec());
-    plan.tensor_bytes += builder.spec().bytes();
-  }
-  return plan;
+std::vector<quant::TensorSpec> specs_of(const Builders& builders) {
+  std::vector<quant::TensorSpec> specs;
+  for (const model::TensorBuilder& builder : builders.all) specs.push_back(builder.spec());
+  return specs;
 }
 
 std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint) {
@@ -43,35 +80,163 @@ std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint) {
   return blobs;
 }
 
+/// One conversion under way.
+class Conversion {
+ public:
+  Conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+             const ConvertOptions& options, runtime::ThreadTeam& team,
+             const ConvertProgress& progress)
+      : options_(options),
+        team_(team),
+        builders_(checkpoint, recipe, options.calibration),
+        jobs_(builders_.jobs()),
+        writer_(options.out, recipe.name, blobs_of(checkpoint), specs_of(builders_),
+                {.unfinished =
+                     options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
+                 .source = source_of(checkpoint, recipe, options)}),
+        meters_(options.measure ? jobs_.size() : 0),
+        buffers_(static_cast<std::size_t>(team.size())),
+        report_([this, progress](std::uint64_t done, std::uint64_t total) {
+          const std::string* const name = current_.load(std::memory_order_relaxed);
+          if (progress) progress(done, total, name == nullptr ? "" : *name);
+        }),
+        meter_(total_bytes(), report_) {}
+
+  ConvertResult run() {
+    const auto recovered = recovered_pieces();
+    std::atomic<std::uint64_t> resumed = 0;
+    team_.run(static_cast<int>(jobs_.size()), [&](int i, int worker) {
+      const Job& job = jobs_[static_cast<std::size_t>(i)];
+      const model::TensorBuilder& builder = builders_.all[job.tensor];
+      const model::TensorBuilder::Range range = builder.range(job.piece);
+      current_.store(&builder.spec().name, std::memory_order_relaxed);
+      meter_.attempt(range.bytes, [&] {
+        runtime::Memory& buffer = buffers_[static_cast<std::size_t>(worker)];
+        if (buffer.size() < range.bytes) buffer = runtime::Memory(range.bytes);
+        const std::span<std::byte> bytes(buffer.data(), range.bytes);
+        const auto found = recovered.find({job.tensor, range.offset});
+        if (found != recovered.end() && writer_.adopt(found->second, bytes)) {
+          resumed += range.bytes;
+        } else {
+          builder.build(job.piece, bytes.data());
+          writer_.write(job.tensor, range.offset, bytes);
+        }
+        if (options_.measure) {
+          meters_[static_cast<std::size_t>(i)] = builder.measure(job.piece, bytes.data());
+        }
+      });
+    });
+    ConvertResult result;
+    result.fingerprint = writer_.finish();
+    result.resumed_bytes = resumed;
+    if (options_.measure) add_losses(result);
+    return result;
+  }
+
+ private:
+  /// By tensor and offset; of a piece that was written again the last one.
+  using Pieces = std::map<std::pair<std::size_t, std::uint64_t>, formats::WrittenPiece>;
+
+  static std::string source_of(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                               const ConvertOptions& options) {
+    return std::string(kRounding) + " " + leyden::fingerprint(checkpoint, recipe) + " " +
+           (options.calibration == nullptr ? "" : options.calibration->fingerprint());
+  }
+
+  std::uint64_t total_bytes() const {
+    std::uint64_t total = 0;
+    for (const model::TensorBuilder& builder : builders_.all) total += builder.spec().bytes();
+    return total;
+  }
+
+  Pieces recovered_pieces() const {
+    Pieces pieces;
+    for (const formats::WrittenPiece& piece : writer_.recovered()) {
+      pieces[{piece.tensor, piece.offset}] = piece;
+    }
+    return pieces;
+  }
+
+  void add_losses(ConvertResult& result) const {
+    // Sums are rounded: pieces are added in the order of the jobs, whoever did them.
+    std::vector<quant::ErrorMeter> by_tensor(builders_.all.size());
+    for (std::size_t i = 0; i < jobs_.size(); ++i) by_tensor[jobs_[i].tensor].merge(meters_[i]);
+    quant::ErrorMeter total;
+    for (std::size_t i = 0; i < by_tensor.size(); ++i) {
+      const quant::TensorSpec& spec = builders_.all[i].spec();
+      if (spec.layout == quant::Layout::kRows) continue;
+      result.losses.push_back({spec, by_tensor[i].figures()});
+      total.merge(by_tensor[i]);
+    }
+    result.total = total.figures();
+  }
+
+  const ConvertOptions& options_;
+  runtime::ThreadTeam& team_;
+  Builders builders_;
+  std::vector<Job> jobs_;
+  formats::ContainerWriter writer_;
+  std::vector<quant::ErrorMeter> meters_;  // of each job
+  std::vector<runtime::Memory> buffers_;   // of each worker
+  std::atomic<const std::string*> current_ = nullptr;
+  model::Progress report_;
+  model::LoadMeter meter_;
+};
+
 }  // namespace
 
 ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe) {
-  return plan_of(Builders(checkpoint, recipe));
+  const Builders builders(checkpoint, recipe);
+  ConversionPlan plan;
+  plan.n_model_tensors = builders.n_model;
+  std::set<std::string> used;
+  for (std::size_t i = 0; i < builders.all.size(); ++i) {
+    const quant::TensorSpec& spec = plan.tensors.emplace_back(builders.all[i].spec());
+    plan.tensor_bytes += spec.bytes();
+    if (i < builders.n_model) plan.model_bytes += spec.bytes();
+    for (std::int64_t m = 0; m < spec.count; ++m) used.insert(builders.plan[i].source.name_of(m));
+  }
+  for (const formats::CheckpointTensor& tensor : checkpoint.tensors()) {
+    if (!used.contains(tensor.name)) plan.left_out.push_back(tensor.name);
+  }
+  return plan;
 }
 
-std::string convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
-                    const std::filesystem::path& out, runtime::ThreadTeam& team,
-                    const ConvertProgress& progress) {
-  const Builders builders(checkpoint, recipe);
-  const ConversionPlan plan = plan_of(builders);
-  formats::ContainerWriter writer(out, recipe.name, blobs_of(checkpoint), plan.tensors);
+ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                      const ConvertOptions& options, runtime::ThreadTeam& team,
+                      const ConvertProgress& progress) {
+  return Conversion(checkpoint, recipe, options, team, progress).run();
+}
 
-  std::vector<runtime::Memory> buffers(static_cast<std::size_t>(team.size()));
-  model::LoadMeter meter(plan.tensor_bytes, progress);
-  // Tensor after tensor, in the order of the plan: shards are read from front to back.
-  for (std::size_t i = 0; i < builders.all.size(); ++i) {
-    const model::TensorBuilder& builder = builders.all[i];
-    team.run(builder.n_pieces(), [&](int piece, int worker) {
-      const model::TensorBuilder::Range range = builder.range(piece);
-      meter.attempt(range.bytes, [&] {
-        runtime::Memory& buffer = buffers[static_cast<std::size_t>(worker)];
-        if (buffer.size() < range.bytes) buffer = runtime::Memory(range.bytes);
-        builder.build(piece, buffer.data());
-        writer.write(i, range.offset, {buffer.data(), range.bytes});
-      });
-    });
+double estimate_seconds(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::size_t kSamples = 6;  // pieces of a format
+  const Builders builders(checkpoint, recipe);
+  std::map<quant::WeightFormat, std::vector<const model::TensorBuilder*>> by_format;
+  for (const model::TensorBuilder& builder : builders.all) {
+    by_format[builder.spec().format].push_back(&builder);
   }
-  return writer.finish();
+  double total = 0;
+  for (auto& [format, all] : by_format) {
+    std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) {
+      return a->spec().bytes() > b->spec().bytes();
+    });
+    double sampled_bytes = 0, seconds = 0, bytes = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      bytes += static_cast<double>(all[i]->spec().bytes());
+      if (i >= kSamples) continue;
+      // Not a matrix' first piece where there is another: learning its levels would count too much.
+      const int piece = all[i]->n_pieces() > 1 ? 1 : 0;
+      runtime::Memory buffer(all[i]->range(piece).bytes);
+      all[i]->build(piece, buffer.data());  // warms up: levels, page cache
+      const auto start = Clock::now();
+      all[i]->build(piece, buffer.data());
+      seconds += std::chrono::duration<double>(Clock::now() - start).count();
+      sampled_bytes += static_cast<double>(buffer.size());
+    }
+    total += bytes * seconds / sampled_bytes;
+  }
+  return total;
 }
 
 }  // namespace leyden

@@ -3,33 +3,71 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/checkpoint.h"
+#include "quant/error.h"
 #include "quant/recipe.h"
 #include "quant/tensor_spec.h"
+#include "src/calibration.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden {
 
 /// What a conversion would write.
 struct ConversionPlan {
-  std::vector<quant::TensorSpec> tensors;
-  std::uint64_t tensor_bytes = 0;
+  std::vector<quant::TensorSpec> tensors;  // those that inference reads, then the MTP layers'
+  std::size_t n_model_tensors = 0;         // without the MTP layers'
+  std::uint64_t tensor_bytes = 0;          // of all of them
+  std::uint64_t model_bytes = 0;           // without the MTP layers'
+  std::vector<std::string> left_out;       // tensors of the checkpoint that nothing is made from
+
+  std::span<const quant::TensorSpec> model_tensors() const {
+    return std::span(tensors).first(n_model_tensors);
+  }
 };
 /// Errors: LoadError when the checkpoint doesn't hold what its config says.
 ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe);
 
-/// Bytes of tensors written and in all. Called by one thread at a time.
-using ConvertProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+struct ConvertOptions {
+  std::filesystem::path out;
+  bool resume = false;    // go on with what an interrupted conversion of the same things wrote
+  bool compress = false;  // store tensors as zstd frames
+  bool measure = false;   // compare what is written with the original
+  const Calibration* calibration = nullptr;
+};
 
-/// Writes a checkpoint as a leyden container: tensors are quantized piece by piece on all threads
-/// and written at their final place, so memory stays at a few MB per thread. The file appears under
-/// its name when it is complete and synced; otherwise an old one stays as it was.
-/// Returns the container's fingerprint. Errors: LoadError, formats::WriteError.
-std::string convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
-                    const std::filesystem::path& out, runtime::ThreadTeam& team,
-                    const ConvertProgress& progress);
+/// How far a tensor of the container is from the original.
+struct TensorLoss {
+  quant::TensorSpec spec;
+  quant::ErrorFigures figures;
+};
+struct ConvertResult {
+  std::string fingerprint;
+  std::uint64_t resumed_bytes = 0;  // of tensors, found written
+  std::vector<TensorLoss> losses;   // of packed tensors, if measured
+  quant::ErrorFigures total;        // over all of them
+};
+
+/// Bytes of tensors done and in all, and the tensor worked on. Called by one thread at a time.
+using ConvertProgress =
+    std::function<void(std::uint64_t done, std::uint64_t total, std::string_view tensor)>;
+
+/// Writes a checkpoint as a leyden container. Pieces of tensors are quantized on all threads in the
+/// order in which the checkpoint's files hold them, and written at their final place, so memory
+/// stays at a few MB per thread. The file appears under its name when it is complete and synced;
+/// otherwise an old one stays as it was.
+/// Errors: LoadError, formats::WriteError. Afterwards nothing is left of the new file, unless
+/// resume asks for it to be kept.
+ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                      const ConvertOptions& options, runtime::ThreadTeam& team,
+                      const ConvertProgress& progress);
+
+/// Seconds that one thread needs for a conversion, from quantizing a few pieces of every format;
+/// waiting for disks is not included. Errors: LoadError.
+double estimate_seconds(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe);
 
 }  // namespace leyden

@@ -46,7 +46,7 @@ std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path
   const quant::Recipe recipe =
       formats::load_recipe(options.weights.empty() ? kDefaultRecipe : options.weights);
   require_memory(
-      plan_memory(checkpoint->config(), plan_conversion(*checkpoint, recipe).tensor_bytes, options),
+      plan_memory(checkpoint->config(), plan_conversion(*checkpoint, recipe).model_bytes, options),
       checkpoint->name());
   auto loaded = model::load_checkpoint(
       *checkpoint, recipe.name, format_chooser(recipe, *checkpoint), huge_pages, team, progress);

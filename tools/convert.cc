@@ -4,50 +4,134 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "formats/model_config.h"
 #include "formats/recipe_file.h"
+#include "src/model_costs.h"
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
+#include "tools/json_output.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
 namespace {
 
-struct ConvertOptions {
-  std::string in, out, recipe = "int8";
+struct CommandOptions {
+  std::string in, recipe = "int8", calibration, report;
+  ConvertOptions convert;
   int threads = 0;
   bool dry_run = false;
 };
 
 double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
-void run_convert(const ConvertOptions& options) {
+std::string duration_text(double seconds) {
+  if (seconds < 90) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoint& checkpoint,
+                         const quant::Recipe& recipe, const ConversionPlan& plan) {
+  std::uint64_t source_bytes = 0;
+  for (const formats::CheckpointTensor& tensor : checkpoint.tensors()) source_bytes += tensor.bytes;
+  fmt::print("{}: {}, {:.2f} GB in {} tensors\n", options.in,
+             name(checkpoint.config().architecture), gigabytes(source_bytes),
+             checkpoint.tensors().size());
+  fmt::print("recipe {}: {:.2f} GB in {} tensors", recipe.name, gigabytes(plan.tensor_bytes),
+             plan.tensors.size());
+  if (plan.model_bytes < plan.tensor_bytes) {
+    fmt::print(", {:.2f} GB of it for multi-token prediction",
+               gigabytes(plan.tensor_bytes - plan.model_bytes));
+  }
+  fmt::print("\n");
+  if (!plan.left_out.empty()) {
+    fmt::print(
+        "{} tensors of the checkpoint belong to no part of the model and are left out, such "
+        "as {}\n",
+        plan.left_out.size(), plan.left_out.front());
+  }
+  return source_bytes;
+}
+
+void print_costs(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                 const ConversionPlan& plan, std::uint64_t source_bytes, int threads) {
+  const ModelCosts costs = model_costs(checkpoint.config(), plan.model_tensors());
+  fmt::print("bits a weight           {:>9.2f}\n",
+             8 * static_cast<double>(costs.tensor_bytes) / costs.weights);
+  fmt::print("weights read per token  {:>9.3f} GB\n", costs.bytes_per_token / 1e9);
+  for (const ModelCosts::Memory& memory : costs.memory) {
+    fmt::print("memory to run           {:>9.3f} GB with {} tokens of context\n",
+               gigabytes(memory.total), memory.context);
+  }
+  const double seconds = estimate_seconds(checkpoint, recipe) / threads;
+  fmt::print(
+      "time to convert         {:>9} with {} threads ({:.0f} MB/s of input), by a sample; "
+      "disks may take longer\n",
+      duration_text(seconds), threads, static_cast<double>(source_bytes) / seconds / 1e6);
+}
+
+nlohmann::json figures_json(const quant::ErrorFigures& figures) {
+  return {{"relative_rmse", figures.relative_rmse},
+          {"worst_group", figures.worst_group},
+          {"cosine", figures.cosine}};
+}
+
+void write_report(const CommandOptions& options, const quant::Recipe& recipe,
+                  const ConvertResult& result) {
+  nlohmann::json report = {{"in", options.in},
+                           {"out", options.convert.out.string()},
+                           {"recipe", recipe.name},
+                           {"fingerprint", result.fingerprint},
+                           {"total", figures_json(result.total)},
+                           {"tensors", nlohmann::json::array()}};
+  for (const TensorLoss& loss : result.losses) {
+    nlohmann::json entry = figures_json(loss.figures);
+    entry["name"] = loss.spec.name;
+    entry["format"] = name(loss.spec.format);
+    entry["shape"] = {loss.spec.count, loss.spec.rows, loss.spec.cols};
+    report["tensors"].push_back(std::move(entry));
+  }
+  write_json(options.report, report);
+}
+
+void run_convert(CommandOptions options) {
   const auto checkpoint = formats::Checkpoint::open(options.in);
   const quant::Recipe recipe = formats::load_recipe(options.recipe);
-  const ConversionPlan plan = plan_conversion(*checkpoint, recipe);
-  std::uint64_t source_bytes = 0;
-  for (const formats::CheckpointTensor& tensor : checkpoint->tensors()) {
-    source_bytes += tensor.bytes;
+  std::optional<Calibration> calibration;
+  if (!options.calibration.empty()) {
+    options.convert.calibration = &calibration.emplace(Calibration::load(options.calibration));
   }
-  fmt::print("{}: {}, {:.2f} GB in {} tensors\n", options.in,
-             name(checkpoint->config().architecture), gigabytes(source_bytes),
-             checkpoint->tensors().size());
-  fmt::print("recipe {}: {:.2f} GB in {} tensors\n", recipe.name, gigabytes(plan.tensor_bytes),
-             plan.tensors.size());
-  if (options.dry_run) return;
+  const ConversionPlan plan = plan_conversion(*checkpoint, recipe);
+  const std::uint64_t source_bytes = print_plan(options, *checkpoint, recipe, plan);
+  const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
+  if (options.dry_run) return print_costs(*checkpoint, recipe, plan, source_bytes, threads);
 
-  runtime::ThreadTeam team(options.threads > 0 ? options.threads : runtime::usable_cores());
+  runtime::ThreadTeam team(threads);
+  options.convert.measure = !options.report.empty();
   const auto start = std::chrono::steady_clock::now();
   ProgressLine line("converting");
-  const std::string fingerprint =
-      convert(*checkpoint, recipe, options.out, team,
-              [&line](std::uint64_t done, std::uint64_t total) { line.update(done, total); });
+  const ConvertResult result =
+      convert(*checkpoint, recipe, options.convert, team,
+              [&line](std::uint64_t done, std::uint64_t total, std::string_view tensor) {
+                line.update(done, total, tensor);
+              });
   line.clear();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  fmt::print("{}: {:.2f} GB in {:.1f} s, fingerprint {}\n", options.out,
-             gigabytes(std::filesystem::file_size(options.out)), seconds, fingerprint);
+  const std::string out = options.convert.out.string();
+  if (result.resumed_bytes > 0) {
+    fmt::print("{}: {:.2f} GB were there already and fit their checksums\n", out,
+               gigabytes(result.resumed_bytes));
+  }
+  fmt::print("{}: {:.2f} GB in {:.1f} s ({:.0f} MB/s of input), fingerprint {}\n", out,
+             gigabytes(std::filesystem::file_size(out)), seconds,
+             static_cast<double>(source_bytes) / seconds / 1e6, result.fingerprint);
+  if (options.report.empty()) return;
+  fmt::print("loss: relative RMSE {:.5f}, worst group {:.3f}, cosine {:.6f}\n",
+             result.total.relative_rmse, result.total.worst_group, result.total.cosine);
+  write_report(options, recipe, result);
 }
 
 }  // namespace
@@ -55,12 +139,14 @@ void run_convert(const ConvertOptions& options) {
 void add_convert(CLI::App& app, int&) {
   auto* const command =
       app.add_subcommand("convert", "Quantize an original checkpoint into one leyden container");
-  const auto options = std::make_shared<ConvertOptions>();
-  command->add_option("--in", options->in, "Directory with config.json and safetensors")
-      ->type_name("DIR")
+  const auto options = std::make_shared<CommandOptions>();
+  command
+      ->add_option("--in", options->in,
+                   "Directory with config.json and safetensors, or a GGUF file (its first part)")
+      ->type_name("DIR|FILE.gguf")
       ->required();
   auto* const out = command
-                        ->add_option("--out", options->out,
+                        ->add_option("--out", options->convert.out,
                                      "Container to write; it appears when it "
                                      "is complete")
                         ->type_name("FILE");
@@ -69,11 +155,23 @@ void add_convert(CLI::App& app, int&) {
                    "Formats of the tensors: f32, bf16, int8, balanced, int4, small, or a JSON file")
       ->type_name("NAME|FILE.json")
       ->capture_default_str();
+  command
+      ->add_option("--calibration", options->calibration,
+                   "What 'leyden calibrate' recorded: int4 rounds best where activations are large")
+      ->type_name("FILE");
+  command->add_flag("--resume", options->convert.resume,
+                    "Go on where an interrupted conversion stopped, and keep what is done if this "
+                    "one is interrupted by an error");
+  command
+      ->add_option("--report", options->report,
+                   "Compare every tensor with the original; write the figures as JSON")
+      ->type_name("FILE.json");
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  auto* const dry_run =
-      command->add_flag("--dry-run", options->dry_run, "Only say what would be written");
+  auto* const dry_run = command->add_flag("--dry-run", options->dry_run,
+                                          "Only say what would be written, what running it would "
+                                          "take, and how long it would take to convert");
   command->callback([options, out, dry_run] {
     if (out->empty() && dry_run->empty()) throw CLI::RequiredError("--out");
     run_convert(*options);

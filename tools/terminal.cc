@@ -48,7 +48,7 @@ ProgressLine::ProgressLine(std::string what, Unit unit)
 
 ProgressLine::~ProgressLine() { clear(); }
 
-void ProgressLine::update(std::uint64_t done, std::uint64_t total) {
+void ProgressLine::update(std::uint64_t done, std::uint64_t total, std::string_view detail) {
   if (!active_ || total == 0) return;
   const Clock::time_point now = Clock::now();
   if (now - start_ < kFirstAfter || now - last_ < kEvery) return;
@@ -62,8 +62,8 @@ void ProgressLine::update(std::uint64_t done, std::uint64_t total) {
           ? fmt::format("{:.2f} of {:.2f} GB, {:.2f} GB/s", static_cast<double>(done) / 1e9,
                         static_cast<double>(total) / 1e9, rate / 1e9)
           : fmt::format("{} of {} tokens, {:.0f} tokens/s", done, total, rate);
-  std::string line =
-      fmt::format("{} {:.0f} % ({}), {} left", what_, share, amount, seconds_text(left));
+  std::string line = fmt::format("{} {:.0f} % ({}), {} left{}{}", what_, share, amount,
+                                 seconds_text(left), detail.empty() ? "" : ": ", detail);
   line.resize(std::min(line.size(), static_cast<std::size_t>(terminal_columns() - 1)));
   fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);

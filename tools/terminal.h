@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace leyden::tools {
 
@@ -26,7 +27,8 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  void update(std::uint64_t done, std::uint64_t total);
+  /// detail: what is worked on right now, at the end of the line.
+  void update(std::uint64_t done, std::uint64_t total, std::string_view detail = {});
   void clear();
 
  private:

@@ -20,6 +20,22 @@ class Planner {
     return std::move(tensors_);
   }
 
+  std::vector<PlannedTensor> plan_mtp() && {
+    for (int i = 0; i < c_.num_nextn_predict_layers; ++i) {
+      const int layer = c_.num_hidden_layers + i;
+      plan_layer(layer);
+      ours_ = "layers." + std::to_string(layer) + ".mtp.";
+      theirs_ = "model.layers." + std::to_string(layer) + ".";
+      rows("embed", "embed_tokens.weight", c_.vocab_size, c_.hidden_size);
+      vector("embed_norm", "enorm.weight", c_.hidden_size);
+      vector("hidden_norm", "hnorm.weight", c_.hidden_size);
+      matrix("eh_proj", "eh_proj.weight", c_.hidden_size, 2 * std::int64_t{c_.hidden_size});
+      vector("head_norm", "shared_head.norm.weight", c_.hidden_size);
+      matrix("head", "shared_head.head.weight", c_.vocab_size, c_.hidden_size);
+    }
+    return std::move(tensors_);
+  }
+
  private:
   void plan_layer(int layer) {
     ours_ = "layers." + std::to_string(layer) + ".";
@@ -136,6 +152,10 @@ std::string TensorSource::name_of(std::int64_t matrix) const {
 
 std::vector<PlannedTensor> plan_tensors(const formats::ModelConfig& config) {
   return Planner(config).plan();
+}
+
+std::vector<PlannedTensor> plan_mtp_tensors(const formats::ModelConfig& config) {
+  return Planner(config).plan_mtp();
 }
 
 }  // namespace leyden::model

@@ -30,7 +30,12 @@ struct PlannedTensor {
 
 /// Every tensor of a model, in the order in which decoding reads them. The only place that knows
 /// both leyden's names and the Hugging Face ones; conversion, loading and binding follow it.
-/// The MTP layer is not among them: nothing here decodes with it.
+/// The MTP layers are not among them: nothing here decodes with them.
 std::vector<PlannedTensor> plan_tensors(const formats::ModelConfig& config);
+
+/// The tensors of the multi-token-prediction layers that follow the others
+/// ("layers.61.mtp.eh_proj", and those of an ordinary layer). Containers keep them for later;
+/// checkpoints may lack some.
+std::vector<PlannedTensor> plan_mtp_tensors(const formats::ModelConfig& config);
 
 }  // namespace leyden::model

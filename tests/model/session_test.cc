@@ -45,7 +45,7 @@ class ContainerTest : public testing::Test {
               ("leyden_session_test_" + std::to_string(::getpid()) + ".leyden")) {
     runtime::ThreadTeam team(2);
     const auto checkpoint = formats::Checkpoint::open(model::golden_checkpoint("v32-tiny-fp8"));
-    convert(*checkpoint, formats::load_recipe("int4"), path_, team, {});
+    convert(*checkpoint, formats::load_recipe("int4"), {.out = path_}, team, {});
   }
   ~ContainerTest() override { std::filesystem::remove(path_); }
 

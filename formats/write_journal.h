@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "formats/checksum.h"
+#include "formats/output_file.h"
+
+namespace leyden::formats {
+
+/// A piece of a tensor that has been written.
+struct WrittenPiece {
+  std::uint64_t tensor = 0;  // its number in the list of tensors
+  std::uint64_t offset = 0;  // in the tensor
+  std::uint64_t bytes = 0;
+  std::uint64_t file_offset = 0;  // of the stored bytes
+  std::uint64_t stored_bytes = 0;
+  Checksum checksum;  // of the stored bytes
+};
+
+/// What of a large file has been written, kept beside it until it is complete, so that an
+/// interrupted writer can go on. A side file of 64 bytes per piece behind a header of 64: magic,
+/// identity, zeros. Entries are promises that may be broken: a power failure can leave an entry
+/// whose data never reached the disk, so whoever reads them back compares checksums.
+/// Threads may add at once.
+class WriteJournal {
+ public:
+  /// Opens the journal at `path`. With kKeep, if there is one of the same identity, its entries
+  /// become recovered(); otherwise, and for anything else found there, it starts empty.
+  /// Errors: WriteError.
+  WriteJournal(const std::filesystem::path& path, const Checksum& identity, Unfinished unfinished);
+  /// Removes the file unless it is to be kept.
+  ~WriteJournal();
+  WriteJournal(const WriteJournal&) = delete;
+  WriteJournal& operator=(const WriteJournal&) = delete;
+
+  const std::vector<WrittenPiece>& recovered() const { return recovered_; }
+
+  /// Appends an entry; survives the process. Errors: WriteError.
+  void add(const WrittenPiece& piece);
+  /// Makes all entries survive the machine. Sync the data they speak of first. Errors: WriteError.
+  void sync();
+  /// What it speaks of is complete: the file goes in any case.
+  void finish() { unfinished_ = Unfinished::kDiscard; }
+
+ private:
+  void recover(const Checksum& identity);
+  void start(const Checksum& identity);
+
+  std::filesystem::path path_;
+  Unfinished unfinished_;
+  int descriptor_ = -1;
+  std::vector<WrittenPiece> recovered_;
+};
+
+}  // namespace leyden::formats

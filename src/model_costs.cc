@@ -1,0 +1,31 @@
+#include "src/model_costs.h"
+
+#include "src/memory_plan.h"
+#include "src/model/cost.h"
+
+namespace leyden {
+
+ModelCosts model_costs(const formats::ModelConfig& config,
+                       std::span<const quant::TensorSpec> specs) {
+  ModelCosts costs;
+  model::TensorTable table;
+  for (const quant::TensorSpec& spec : specs) {
+    table[spec.name] = {spec, nullptr};
+    costs.tensor_bytes += spec.bytes();
+    costs.weights += static_cast<double>(spec.count) * static_cast<double>(spec.rows) *
+                     static_cast<double>(spec.cols);
+  }
+  const model::ModelWeights weights = model::bind_weights(config, table, "the model");
+  const model::KvCache cache(config, {});
+  costs.bytes_per_token = model::decode_cost(config, weights, cache, true, 0).weight_bytes;
+  for (const std::int64_t context : {4096, 32768, 131072}) {
+    if (context > config.max_position_embeddings) break;
+    EngineOptions options;
+    options.context = context;
+    const MemoryPlan plan = plan_memory(config, costs.tensor_bytes, options);
+    costs.memory.push_back({context, plan.cache, plan.total()});
+  }
+  return costs;
+}
+
+}  // namespace leyden

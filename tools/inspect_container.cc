@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <mutex>
+
+#include "formats/container_reader.h"
+#include "src/runtime/cores.h"
+#include "src/runtime/thread_team.h"
+#include "tools/inspect_parts.h"
+#include "tools/terminal.h"
+
+namespace leyden::tools {
+namespace {
+
+using nlohmann::json;
+
+std::vector<quant::TensorSpec> specs_of(std::span<const formats::StoredTensor> tensors) {
+  std::vector<quant::TensorSpec> specs;
+  for (const formats::StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
+  return specs;
+}
+
+/// Reads every tensor and compares checksums. Returns what is wrong with those that differ.
+std::vector<std::string> damaged_tensors(const formats::ContainerReader& container) {
+  runtime::ThreadTeam team(runtime::usable_cores());
+  ProgressLine line("verifying");
+  std::mutex mutex;
+  std::map<std::string, std::string> damaged;  // by name, whoever was first
+  std::uint64_t done = 0, total = 0;
+  const auto tensors = container.all_tensors();
+  for (const auto& tensor : tensors) total += tensor.bytes;
+  team.run(static_cast<int>(tensors.size()), [&](int i, int) {
+    const formats::StoredTensor& tensor = tensors[static_cast<std::size_t>(i)];
+    std::string problem;
+    try {
+      container.verify(tensor);
+    } catch (const std::exception& error) {
+      problem = error.what();
+    }
+    const std::lock_guard lock(mutex);
+    if (!problem.empty()) damaged[tensor.spec.name] = problem;
+    line.update(done += tensor.bytes, total);
+  });
+  std::vector<std::string> problems;
+  for (const auto& [name, problem] : damaged) problems.push_back(problem);
+  return problems;
+}
+
+void list_tensors(const formats::ContainerReader& container, std::FILE* out, json& document) {
+  for (const auto& tensor : container.all_tensors()) {
+    const quant::TensorSpec& spec = tensor.spec;
+    fmt::print(out, "{:<36} {:<5} {:<5} {:<24} {:>14} bytes at {}\n", spec.name, name(spec.format),
+               name(spec.layout), shape_text({spec.count, spec.rows, spec.cols}), tensor.bytes,
+               tensor.offset);
+    document["tensors"].push_back({{"name", spec.name},
+                                   {"format", name(spec.format)},
+                                   {"layout", name(spec.layout)},
+                                   {"shape", {spec.count, spec.rows, spec.cols}},
+                                   {"offset", tensor.offset},
+                                   {"bytes", tensor.bytes}});
+  }
+}
+
+}  // namespace
+
+int inspect_container(const InspectOptions& options, std::FILE* out, json& document) {
+  const formats::ContainerReader container(options.path);
+  const formats::ModelConfig& config = container.config();
+  const ModelCosts costs = model_costs(config, specs_of(container.tensors()));
+  const auto all = container.all_tensors();
+  std::map<std::string, std::uint64_t> by_format;
+  std::uint64_t bytes = 0;
+  for (const auto& tensor : all) {
+    by_format[std::string(name(tensor.spec.format))] += tensor.bytes;
+    bytes += tensor.bytes;
+  }
+  fmt::print(out, "{}: leyden container, {}\n", options.path, name(config.architecture));
+  fmt::print(out, "recipe {}, fingerprint {}\n", container.recipe(), container.fingerprint());
+  fmt::print(out, "{} layers, {:.3f} G weights in {} tensors, {:.3f} GB, {:.2f} bits a weight\n",
+             config.num_hidden_layers, costs.weights / 1e9, container.tensors().size(),
+             gigabytes(costs.tensor_bytes),
+             8 * static_cast<double>(costs.tensor_bytes) / costs.weights);
+  const std::uint64_t kept_only = bytes - costs.tensor_bytes;
+  if (kept_only > 0) {
+    fmt::print(out, "{} more tensors, {:.3f} GB, of {} layers for multi-token prediction\n",
+               all.size() - container.tensors().size(), gigabytes(kept_only),
+               config.num_nextn_predict_layers);
+  }
+  for (const auto& [format, size] : by_format) {
+    fmt::print(out, "  {:<5} {:>9.3f} GB\n", format, gigabytes(size));
+  }
+  document = {{"kind", "container"},
+              {"architecture", name(config.architecture)},
+              {"recipe", container.recipe()},
+              {"fingerprint", container.fingerprint()},
+              {"file_bytes", container.file_bytes()},
+              {"tensor_bytes", bytes},
+              {"mtp_bytes", kept_only},
+              {"weights", costs.weights},
+              {"bytes_by_format", by_format}};
+  report_costs(costs, out, document);
+  if (options.tensors) list_tensors(container, out, document);
+  if (!options.verify) return 0;
+  const std::vector<std::string> damaged = damaged_tensors(container);
+  document["damaged"] = damaged;
+  for (const std::string& problem : damaged) fmt::print(stderr, "leyden: {}\n", problem);
+  fmt::print(out, "{} of {} tensors fit their checksums\n", all.size() - damaged.size(),
+             all.size());
+  return damaged.empty() ? 0 : 1;
+}
+
+}  // namespace leyden::tools
