@@ -117,6 +117,113 @@ TEST_F(ContainerTest, TheFingerprintTellsModelsAndRecipesApart) {
   EXPECT_NE(write_container(path_, 1 << 20), write_container(path_, 1 << 20, "int8"));
 }
 
+constexpr std::size_t kPiece = 200'000;
+
+/// Writes the pieces of all tensors that `wanted` chooses by their number, or finds them written.
+/// Returns how many were found.
+template <typename Wanted>
+std::size_t write_pieces(ContainerWriter& writer, const Wanted& wanted) {
+  std::size_t n_found = 0, number = 0;
+  for (std::size_t t = 0; t < kSpecs.size(); ++t) {
+    const std::vector<std::byte> bytes = contents(t);
+    for (std::size_t offset = 0; offset < bytes.size(); offset += kPiece, ++number) {
+      if (!wanted(number)) continue;
+      const auto piece = std::span(bytes).subspan(offset, std::min(kPiece, bytes.size() - offset));
+      std::vector<std::byte> found(piece.size());
+      const bool is_there = std::any_of(
+          writer.recovered().begin(), writer.recovered().end(), [&](const WrittenPiece& w) {
+            return w.tensor == t && w.offset == offset && writer.adopt(w, found);
+          });
+      if (is_there) {
+        EXPECT_TRUE(std::equal(found.begin(), found.end(), piece.begin()));
+        ++n_found;
+      } else {
+        writer.write(t, offset, piece);
+      }
+    }
+  }
+  return n_found;
+}
+
+constexpr auto kAll = [](std::size_t) { return true; };
+constexpr auto kEveryThird = [](std::size_t number) { return number % 3 == 0; };
+
+class ResumedContainerTest : public ContainerTest {
+ protected:
+  ContainerWriter writer(const std::string& source = "checkpoint") {
+    return {path_, "int4", blobs(), kSpecs, {.unfinished = Unfinished::kKeep, .source = source}};
+  }
+  /// What an interrupted writer leaves.
+  void interrupt() {
+    ContainerWriter first = writer();
+    write_pieces(first, kEveryThird);
+  }
+  std::string whole() const {
+    write_container(dir_.path() / "whole", 1 << 20);
+    return read_text_file(dir_.path() / "whole");
+  }
+};
+
+TEST_F(ResumedContainerTest, GoesOnWithWhatIsThere) {
+  interrupt();
+  EXPECT_TRUE(fs::exists(path_.string() + ".partial"));
+  EXPECT_FALSE(fs::exists(path_));
+  {
+    ContainerWriter second = writer();
+    EXPECT_EQ(second.recovered().size(), write_pieces(second, kAll));
+    EXPECT_GT(second.recovered().size(), 4u);
+    second.finish();
+  }
+  EXPECT_TRUE(read_text_file(path_) == whole());
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), fs::directory_iterator()), 2);
+}
+
+TEST_F(ResumedContainerTest, WritesAnewWhatWasDamaged) {
+  interrupt();
+  const std::string partial = path_.string() + ".partial";
+  std::string bytes = read_text_file(partial);
+  std::size_t n_recovered = 0;
+  {
+    ContainerWriter second = writer();
+    n_recovered = second.recovered().size();
+    bytes[second.recovered().back().file_offset + 7] ^= 1;
+  }
+  dir_.write("model.leyden.partial", bytes);
+  {
+    ContainerWriter second = writer();
+    EXPECT_EQ(write_pieces(second, kAll), n_recovered - 1);
+    second.finish();
+  }
+  EXPECT_TRUE(read_text_file(path_) == whole());
+}
+
+TEST_F(ResumedContainerTest, TrustsOnlyItsOwnKind) {
+  interrupt();
+  EXPECT_EQ(writer("another checkpoint").recovered().size(), 0u);
+  // That one has begun anew; so does whoever doesn't ask for more.
+  EXPECT_EQ(writer().recovered().size(), 0u);
+  interrupt();
+  write_container(path_, kPiece);
+  EXPECT_TRUE(read_text_file(path_) == whole());
+}
+
+TEST_F(ResumedContainerTest, IgnoresTheTornEndOfTheJournal) {
+  interrupt();
+  const std::string journal = "model.leyden.partial.journal";
+  const std::string bytes = read_text_file(dir_.path() / journal);
+  const std::size_t n = writer().recovered().size();
+  for (const std::size_t cut : {1u, 63u, 64u, 65u}) {
+    dir_.write(journal, bytes.substr(0, bytes.size() - cut));
+    EXPECT_EQ(writer().recovered().size(), n - (cut + 63) / 64) << cut;
+  }
+  std::string damaged = bytes;
+  damaged[64 + 3 * 64 + 8] ^= 1;  // the fourth entry
+  dir_.write(journal, damaged);
+  EXPECT_EQ(writer().recovered().size(), 3u);
+  dir_.write(journal, "no journal");
+  EXPECT_EQ(writer().recovered().size(), 0u);
+}
+
 TEST_F(ContainerTest, MisuseOfTheWriterIsNamedAndLeavesNothing) {
   {
     ContainerWriter writer(path_, "int4", blobs(), kSpecs);

@@ -1,0 +1,197 @@
+#include "src/convert.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "formats/container_reader.h"
+#include "formats/json.h"
+#include "formats/recipe_file.h"
+#include "quant/pack.h"
+#include "src/engine.h"
+#include "src/session.h"
+#include "tests/formats/temp_directory.h"
+#include "tests/model/golden.h"
+
+namespace leyden {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ConvertTest : public ::testing::Test {
+ protected:
+  ConvertResult convert_to(const fs::path& out, const fs::path& in, const std::string& recipe,
+                           ConvertOptions options = {}) {
+    runtime::ThreadTeam team(2);
+    options.out = out;
+    return convert(*formats::Checkpoint::open(in), formats::load_recipe(recipe), options, team, {});
+  }
+
+  leyden::testing::TempDirectory dir_;
+  const fs::path out_ = dir_.path() / "model.leyden";
+};
+
+/// All weights of a tensor, matrix after matrix.
+std::vector<float> weights_of(const formats::ContainerReader& container, const std::string& name) {
+  const formats::StoredTensor& tensor = *container.find(name);
+  const quant::TensorSpec& spec = tensor.spec;
+  runtime::Memory bytes(tensor.bytes);
+  container.read(tensor, 0, {bytes.data(), tensor.bytes});
+  const auto stack =
+      quant::matrix_stack(spec.format, spec.count, spec.rows, spec.cols, bytes.data());
+  std::vector<float> weights(static_cast<std::size_t>(spec.count * spec.rows * spec.cols));
+  for (std::int64_t m = 0; m < spec.count; ++m) {
+    const quant::MatrixView matrix = stack[m];
+    for (std::int64_t i = 0; i < matrix.n_tiles(); ++i) {
+      quant::unpack_tile(matrix, i, weights.data() + (m * spec.rows + i * 16) * spec.cols,
+                         spec.cols);
+    }
+  }
+  return weights;
+}
+
+std::vector<float> originals(const formats::Checkpoint& checkpoint, const std::string& name) {
+  const formats::CheckpointTensor& tensor = *checkpoint.find(name);
+  std::vector<float> weights(static_cast<std::size_t>(tensor.rows() * tensor.cols()));
+  checkpoint.read_rows_f32(tensor, 0, tensor.rows(), weights.data());
+  return weights;
+}
+
+TEST_F(ConvertTest, KeepsTheMtpLayerWhichInferenceIgnores) {
+  const fs::path in = model::golden_checkpoint("v3-tiny-fp8");
+  convert_to(out_, in, "int8");
+  const formats::ContainerReader container(out_);
+  const auto checkpoint = formats::Checkpoint::open(in);
+  EXPECT_LT(container.tensors().size(), container.all_tensors().size());
+  for (const char* name : {"layers.2.mtp.eh_proj", "layers.2.mtp.head", "layers.2.experts.gate"}) {
+    ASSERT_NE(container.find(name), nullptr) << name;
+  }
+  const auto original = originals(*checkpoint, "model.layers.2.eh_proj.weight");
+  const auto kept = weights_of(container, "layers.2.mtp.eh_proj");
+  ASSERT_EQ(kept.size(), original.size());
+  const float largest =
+      std::abs(*std::max_element(original.begin(), original.end(),
+                                 [](float a, float b) { return std::abs(a) < std::abs(b); }));
+  for (std::size_t i = 0; i < kept.size(); ++i) ASSERT_NEAR(kept[i], original[i], largest / 127);
+
+  EngineOptions options;
+  options.threads = 2;
+  const std::vector<std::int32_t> tokens = model::Golden("v3-tiny-fp8").tokens;
+  const auto logits_of = [&](const fs::path& path) {
+    Session session(Engine::load(path, options));
+    EXPECT_EQ(session.prefill(tokens), SessionStatus::kOk);
+    return std::vector<float>(session.logits().begin(), session.logits().end());
+  };
+  EXPECT_EQ(logits_of(out_), logits_of(in));
+  EXPECT_TRUE(plan_conversion(*checkpoint, formats::load_recipe("int8")).left_out.empty());
+}
+
+TEST_F(ConvertTest, ReportsTheLossOfEveryPackedTensor) {
+  const fs::path in = model::golden_checkpoint("v3-tiny-fp8");
+  const ConvertResult exact = convert_to(out_, in, "f32", {.out = {}, .measure = true});
+  EXPECT_EQ(exact.total.relative_rmse, 0);
+  const ConvertResult result = convert_to(out_, in, "small", {.out = {}, .measure = true});
+  const formats::ContainerReader container(out_);
+  std::size_t n_packed = 0;
+  for (const auto& tensor : container.all_tensors()) {
+    n_packed += tensor.spec.layout == quant::Layout::kTiles ? 1 : 0;
+  }
+  EXPECT_EQ(result.losses.size(), n_packed);
+  const auto checkpoint = formats::Checkpoint::open(in);
+  for (const TensorLoss& loss : result.losses) {
+    if (loss.spec.format != quant::WeightFormat::kInt4) {
+      EXPECT_EQ(loss.figures.relative_rmse, 0) << loss.spec.name;
+      continue;
+    }
+    EXPECT_GT(loss.figures.relative_rmse, 0.02) << loss.spec.name;
+    EXPECT_LT(loss.figures.relative_rmse, 0.08) << loss.spec.name;
+    EXPECT_LT(loss.figures.relative_rmse, loss.figures.worst_group);
+    if (loss.spec.name != "layers.0.attn.o") continue;
+    // The same figure from what can be read back.
+    const auto original = originals(*checkpoint, "model.layers.0.self_attn.o_proj.weight");
+    const auto rounded = weights_of(container, loss.spec.name);
+    double error = 0, energy = 0;
+    for (std::size_t i = 0; i < original.size(); ++i) {
+      const double w = original[i], d = w - rounded[i];
+      error += d * d;
+      energy += w * w;
+    }
+    EXPECT_NEAR(loss.figures.relative_rmse, std::sqrt(error / energy), 1e-9);
+  }
+}
+
+TEST_F(ConvertTest, ResumesToTheSameBytesAndFigures) {
+  const fs::path in = model::golden_checkpoint("v32-tiny-fp8");
+  const fs::path whole = dir_.path() / "whole.leyden";
+  const ConvertResult expected = convert_to(whole, in, "int4", {.out = {}, .measure = true});
+  runtime::ThreadTeam team(2);
+  const auto checkpoint = formats::Checkpoint::open(in);
+  const ConvertOptions options = {.out = out_, .resume = true, .measure = true};
+  const auto stop_halfway = [](std::uint64_t done, std::uint64_t total, std::string_view) {
+    if (done > total / 2) throw std::runtime_error("stop");
+  };
+  const quant::Recipe recipe = formats::load_recipe("int4");
+  EXPECT_THROW(convert(*checkpoint, recipe, options, team, stop_halfway), std::runtime_error);
+  EXPECT_FALSE(fs::exists(out_));
+  const ConvertResult result = convert(*checkpoint, recipe, options, team, {});
+  EXPECT_GT(result.resumed_bytes, plan_conversion(*checkpoint, recipe).tensor_bytes / 2);
+  EXPECT_EQ(result.total.relative_rmse, expected.total.relative_rmse);
+  EXPECT_EQ(formats::read_text_file(out_), formats::read_text_file(whole));
+}
+
+TEST_F(ConvertTest, LeavesNothingAfterAnErrorUnlessResumed) {
+  runtime::ThreadTeam team(2);
+  const auto checkpoint = formats::Checkpoint::open(model::golden_checkpoint("v32-tiny-fp8"));
+  const auto stop = [](std::uint64_t, std::uint64_t, std::string_view) {
+    throw std::runtime_error("stop");
+  };
+  EXPECT_THROW(convert(*checkpoint, formats::load_recipe("int4"), {.out = out_}, team, stop),
+               std::runtime_error);
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+struct Repacking {
+  const char *gguf, *recipe, *ours, *theirs;
+};
+
+class RepackTest : public ConvertTest, public ::testing::WithParamInterface<Repacking> {};
+
+TEST_P(RepackTest, KeepsEveryNumber) {
+  const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / GetParam().gguf;
+  convert_to(out_, in, GetParam().recipe);
+  const formats::ContainerReader container(out_);
+  EXPECT_EQ(weights_of(container, GetParam().ours),
+            originals(*formats::Checkpoint::open(in), GetParam().theirs));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RepackTest,
+    ::testing::Values(Repacking{"v32-small-q8_0.gguf", "int8", "layers.0.attn.o",
+                                "model.layers.0.self_attn.o_proj.weight"},
+                      Repacking{"v32-small-q8_0.gguf", "int8", "head", "lm_head.weight"},
+                      Repacking{"v32-small-q4_0.gguf", "int4", "layers.0.attn.o",
+                                "model.layers.0.self_attn.o_proj.weight"},
+                      Repacking{"v32-small-q4_0.gguf", "int8", "layers.0.attn.q_b",
+                                "model.layers.0.self_attn.q_b_proj.weight"},
+                      Repacking{"v2lite-27-q4_0.gguf", "small", "layers.0.ffn.down",
+                                "model.layers.0.mlp.down_proj.weight"}));
+
+TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
+  for (const auto& [file, recipe] :
+       {std::pair{"v32-small-q8_0.gguf", "int8"}, std::pair{"v32-small-q4_0.gguf", "int4"}}) {
+    const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / file;
+    const ConvertResult result = convert_to(out_, in, recipe, {.out = {}, .measure = true});
+    for (const TensorLoss& loss : result.losses) {
+      const bool is_cut_up = loss.spec.name.find("k_b") != std::string::npos ||
+                             loss.spec.name.find("v_b") != std::string::npos;
+      if (is_cut_up) continue;
+      EXPECT_EQ(loss.figures.relative_rmse, 0) << file << ' ' << loss.spec.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace leyden
