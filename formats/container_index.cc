@@ -7,6 +7,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "formats/compression.h"
 #include "formats/json_field.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
@@ -28,6 +29,32 @@ StoredBlob read_blob(const JsonField& entry) {
           static_cast<std::uint64_t>(entry.integer("bytes")), read_checksum(entry)};
 }
 
+std::uint64_t number(const JsonField& list, std::size_t i) {
+  return static_cast<std::uint64_t>(list.element(i).as_integer());
+}
+
+/// Frames that together hold `bytes` bytes, none of them of a size that nobody would write.
+std::vector<StoredFrame> read_frames(const JsonField& list, std::uint64_t bytes) {
+  std::vector<StoredFrame> frames;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const JsonField entry = list.element(i);
+    if (entry.size() != 3) entry.refuse("[bytes, offset, stored bytes]");
+    const StoredFrame frame = {number(entry, 0), number(entry, 1), number(entry, 2)};
+    if (frame.bytes == 0 || frame.bytes > kMaxFrameBytes || frame.bytes > bytes - total ||
+        frame.stored_bytes > Decompressor::bound(frame.bytes)) {
+      entry.refuse(fmt::format("at most {} of {} bytes, stored in no more than they need",
+                               std::min(kMaxFrameBytes, bytes - total), bytes));
+    }
+    total += frame.bytes;
+    frames.push_back(frame);
+  }
+  if (total != bytes || frames.empty()) {
+    list.refuse(fmt::format("frames of {} bytes in all, not of {}", bytes, total));
+  }
+  return frames;
+}
+
 StoredTensor read_tensor(const JsonField& entry) {
   StoredTensor tensor;
   tensor.spec.name = entry.string("name");
@@ -40,8 +67,12 @@ StoredTensor read_tensor(const JsonField& entry) {
   tensor.spec.count = entry.integer("count", 1, kMaxSide);
   tensor.spec.rows = entry.integer("rows", 1, kMaxSide);
   tensor.spec.cols = entry.integer("cols", 1, kMaxSide);
-  tensor.offset = static_cast<std::uint64_t>(entry.integer("offset"));
   tensor.bytes = static_cast<std::uint64_t>(entry.integer("bytes"));
+  if (const auto frames = entry.find("zstd")) {
+    tensor.frames = read_frames(*frames, tensor.bytes);
+  } else {
+    tensor.offset = static_cast<std::uint64_t>(entry.integer("offset"));
+  }
   tensor.checksum = read_checksum(entry);
   return tensor;
 }
@@ -76,6 +107,10 @@ std::vector<Part> parts_of(const ContainerIndex& index) {
     parts.push_back({blob.offset, blob.bytes, kSmallAlignment, blob.name});
   }
   for (const StoredTensor& tensor : index.tensors) {
+    for (const StoredFrame& frame : tensor.frames) {
+      parts.push_back({frame.offset, frame.stored_bytes, 1, tensor.spec.name});
+    }
+    if (!tensor.frames.empty()) continue;
     parts.push_back({tensor.offset, tensor.bytes, alignment_of(tensor.bytes), tensor.spec.name});
   }
   return parts;
@@ -104,14 +139,22 @@ void check_places(std::vector<Part> parts, std::uint64_t index_offset, const std
 
 void check_names(const ContainerIndex& index, const std::string& file) {
   std::set<std::string_view> seen;
-  for (const Part& part : parts_of(index)) {
-    if (seen.insert(part.name).second && !part.name.empty()) continue;
-    throw LoadError(
-        file, fmt::format("the index has the name '{}' twice or empty", excerpt(part.name, 200)));
-  }
+  const auto check = [&](std::string_view name) {
+    if (seen.insert(name).second && !name.empty()) return;
+    throw LoadError(file,
+                    fmt::format("the index has the name '{}' twice or empty", excerpt(name, 200)));
+  };
+  for (const StoredBlob& blob : index.blobs) check(blob.name);
+  for (const StoredTensor& tensor : index.tensors) check(tensor.spec.name);
 }
 
 }  // namespace
+
+std::uint64_t StoredTensor::stored_bytes() const {
+  std::uint64_t stored = frames.empty() ? bytes : 0;
+  for (const StoredFrame& frame : frames) stored += frame.stored_bytes;
+  return stored;
+}
 
 std::string fingerprint(const ContainerIndex& index) {
   std::vector<std::string> lines{fmt::format("recipe {}\n", index.recipe)};
@@ -141,15 +184,15 @@ std::string to_json(const ContainerIndex& index) {
                              {"xxh3", to_hex(blob.checksum)}});
   }
   for (const StoredTensor& t : index.tensors) {
-    json["tensors"].push_back({{"name", t.spec.name},
-                               {"format", name(t.spec.format)},
-                               {"layout", name(t.spec.layout)},
-                               {"count", t.spec.count},
-                               {"rows", t.spec.rows},
-                               {"cols", t.spec.cols},
-                               {"offset", t.offset},
-                               {"bytes", t.bytes},
-                               {"xxh3", to_hex(t.checksum)}});
+    Json& entry = json["tensors"].emplace_back();
+    entry = {
+        {"name", t.spec.name},   {"format", name(t.spec.format)}, {"layout", name(t.spec.layout)},
+        {"count", t.spec.count}, {"rows", t.spec.rows},           {"cols", t.spec.cols},
+        {"bytes", t.bytes},      {"xxh3", to_hex(t.checksum)}};
+    if (t.frames.empty()) entry["offset"] = t.offset;
+    for (const StoredFrame& frame : t.frames) {
+      entry["zstd"].push_back({frame.bytes, frame.offset, frame.stored_bytes});
+    }
   }
   return json.dump();
 }

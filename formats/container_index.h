@@ -32,12 +32,26 @@ struct StoredBlob {
   Checksum checksum;  // XXH3-128
 };
 
+/// A part of a compressed tensor: a zstd frame of its own.
+struct StoredFrame {
+  std::uint64_t bytes = 0;         // of the tensor, at most kMaxFrameBytes
+  std::uint64_t offset = 0;        // of the frame in the file
+  std::uint64_t stored_bytes = 0;  // of the frame
+
+  bool operator==(const StoredFrame&) const = default;
+};
+constexpr std::uint64_t kMaxFrameBytes = std::uint64_t{256} << 20;
+
 /// A tensor's place in the container.
 struct StoredTensor {
   quant::TensorSpec spec;
-  std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;  // == spec.bytes()
-  Checksum checksum;        // ChunkedChecksum
+  std::uint64_t offset = 0;         // 0 if it is compressed
+  std::uint64_t bytes = 0;          // == spec.bytes()
+  Checksum checksum;                // ChunkedChecksum of these bytes
+  std::vector<StoredFrame> frames;  // of a compressed tensor: its bytes from front to back
+
+  /// Bytes in the file.
+  std::uint64_t stored_bytes() const;
 };
 
 struct ContainerIndex {
@@ -57,6 +71,7 @@ std::string fingerprint(const ContainerIndex& index);
 
 /// The index as JSON: {"recipe", "fingerprint", "blobs": [{"name", "offset", "bytes", "xxh3"}],
 /// "tensors": [{"name", "format", "layout", "count", "rows", "cols", "offset", "bytes", "xxh3"}]}.
+/// A compressed tensor has, instead of "offset", "zstd": [[bytes, offset, stored bytes], ...].
 std::string to_json(const ContainerIndex& index);
 
 /// Reads it back and checks everything: known formats and layouts, bytes as the shape demands,

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
+#include "formats/compression.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
 
@@ -68,16 +70,58 @@ void ContainerReader::read(const StoredTensor& tensor, std::uint64_t offset,
                                         "asked for",
                                         tensor.spec.name, tensor.bytes, to.size(), offset));
   }
+  if (!tensor.frames.empty()) return read_frames(tensor, offset, to);
   file_.read_exact(tensor.offset + offset, to);
 }
 
+void ContainerReader::read_frames(const StoredTensor& tensor, std::uint64_t offset,
+                                  std::span<std::byte> to) const {
+  Decompressor decompressor;
+  std::vector<std::byte> stored, whole;
+  const std::uint64_t end = offset + to.size();
+  std::uint64_t begin = 0;  // of the frame, in the tensor
+  for (const StoredFrame& frame : tensor.frames) {
+    const std::uint64_t first = std::max(begin, offset);
+    const std::uint64_t last = std::min(begin + frame.bytes, end);
+    if (first < last) {
+      stored.resize(frame.stored_bytes);
+      file_.read_exact(frame.offset, stored);
+      const auto part = to.subspan(first - offset, last - first);
+      const bool is_whole = part.size() == frame.bytes;
+      if (!is_whole) whole.resize(frame.bytes);
+      if (!decompressor.decompress(stored, is_whole ? part : std::span(whole))) {
+        throw LoadError(name(), fmt::format("tensor '{}': the zstd frame at byte {} is damaged",
+                                            excerpt(tensor.spec.name, 200), frame.offset));
+      }
+      if (!is_whole) std::memcpy(part.data(), whole.data() + (first - begin), part.size());
+    }
+    begin += frame.bytes;
+  }
+}
+
+MappedFile ContainerReader::map() const {
+  for (const StoredTensor& tensor : index_.tensors) {
+    if (tensor.frames.empty()) continue;
+    throw LoadError(name(),
+                    "is compressed, so it can't be mapped; load it, or convert again "
+                    "without --compress");
+  }
+  return MappedFile(file_);
+}
+
 void ContainerReader::verify(const StoredTensor& tensor) const {
+  // Several chunks at a time, since frames that lie across a border are decompressed twice.
+  constexpr std::size_t kChunksAtATime = 16;
+  constexpr std::uint64_t kChunk = ChunkedChecksum::kChunkBytes;
   ChunkedChecksum sum(tensor.bytes);
-  std::vector<std::byte> bytes(std::min(tensor.bytes, ChunkedChecksum::kChunkBytes));
-  for (std::size_t chunk = 0; chunk < sum.n_chunks(); ++chunk) {
-    const auto part = std::span(bytes).first(sum.chunk_bytes(chunk));
-    read(tensor, chunk * ChunkedChecksum::kChunkBytes, part);
-    sum.set(chunk, part);
+  std::vector<std::byte> bytes(std::min(tensor.bytes, kChunksAtATime * kChunk));
+  for (std::uint64_t at = 0; at < tensor.bytes; at += bytes.size()) {
+    const auto run = std::span(bytes).first(std::min(bytes.size(), tensor.bytes - at));
+    read(tensor, at, run);
+    for (std::uint64_t done = 0; done < run.size(); done += kChunk) {
+      const std::size_t chunk = (at + done) / kChunk;
+      sum.set(chunk, run.subspan(done, sum.chunk_bytes(chunk)));
+    }
   }
   if (sum.value() == tensor.checksum) return;
   throw LoadError(name(), fmt::format("tensor '{}' at byte {} is damaged: its checksum is {}, "

@@ -55,10 +55,12 @@ class ContainerReader {
   /// Reads a tensor and compares its checksum. Errors: LoadError naming the tensor.
   void verify(const StoredTensor& tensor) const;
 
-  /// The file without a copy; tensors lie at their offsets.
-  MappedFile map() const { return MappedFile(file_); }
+  /// The file without a copy; tensors lie at their offsets. Errors: LoadError for a compressed one.
+  MappedFile map() const;
 
  private:
+  void read_frames(const StoredTensor& tensor, std::uint64_t offset, std::span<std::byte> to) const;
+
   InputFile file_;
   ContainerIndex index_;
   std::string fingerprint_;

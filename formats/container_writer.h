@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,8 @@ struct Blob {
 /// How a container is written.
 struct WriterOptions {
   Unfinished unfinished = Unfinished::kDiscard;  // kKeep: go on with what an interrupted one wrote
+  bool compressed =
+      false;           // every piece becomes a zstd frame, at the end of the file as it is then
   std::string source;  // tells what the tensors are made from: only the same source is gone on with
 };
 
@@ -66,15 +69,25 @@ class ContainerWriter {
   struct Progress {
     explicit Progress(std::uint64_t bytes);
     ChunkedChecksum checksum;
-    std::unique_ptr<std::atomic<std::int64_t>[]> missing;  // bytes, per chunk
+    std::vector<std::int64_t> missing;                    // bytes, per chunk
+    std::map<std::size_t, std::vector<std::byte>> begun;  // chunks that come in several pieces
+    std::map<std::uint64_t, StoredFrame> frames;          // by their offset in the tensor
   };
 
+  WrittenPiece write_plain(std::size_t tensor, std::uint64_t offset,
+                           std::span<const std::byte> bytes);
+  WrittenPiece write_frame(std::size_t tensor, std::uint64_t offset,
+                           std::span<const std::byte> bytes);
+  bool read_frame(const WrittenPiece& piece, std::span<std::byte> bytes);
+  void add_frame(const WrittenPiece& piece);
   void record(std::size_t tensor, std::uint64_t offset, std::span<const std::byte> bytes);
   void sync_now_and_then(std::uint64_t bytes);
 
   ContainerIndex index_;
-  std::uint64_t index_offset_ = 0;
+  bool compressed_;
+  std::uint64_t end_ = 0;           // of the parts placed
   std::vector<Progress> progress_;  // parallel to index_.tensors
+  std::mutex mutex_;                // for end_ and the maps of Progress
   std::optional<OutputFile> file_;
   std::optional<WriteJournal> journal_;
   std::atomic<std::uint64_t> written_ = 0;

@@ -93,6 +93,7 @@ class Conversion {
         writer_(options.out, recipe.name, blobs_of(checkpoint), specs_of(builders_),
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
+                 .compressed = options.compress,
                  .source = source_of(checkpoint, recipe, options)}),
         meters_(options.measure ? jobs_.size() : 0),
         buffers_(static_cast<std::size_t>(team.size())),

@@ -159,6 +159,8 @@ void add_convert(CLI::App& app, int&) {
       ->add_option("--calibration", options->calibration,
                    "What 'leyden calibrate' recorded: int4 rounds best where activations are large")
       ->type_name("FILE");
+  command->add_flag("--compress", options->convert.compress,
+                    "Store tensors as zstd frames: smaller for transport, but it can't be mapped");
   command->add_flag("--resume", options->convert.resume,
                     "Go on where an interrupted conversion stopped, and keep what is done if this "
                     "one is interrupted by an error");

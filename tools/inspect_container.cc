@@ -51,7 +51,7 @@ void list_tensors(const formats::ContainerReader& container, std::FILE* out, jso
     const quant::TensorSpec& spec = tensor.spec;
     fmt::print(out, "{:<36} {:<5} {:<5} {:<24} {:>14} bytes at {}\n", spec.name, name(spec.format),
                name(spec.layout), shape_text({spec.count, spec.rows, spec.cols}), tensor.bytes,
-               tensor.offset);
+               tensor.frames.empty() ? tensor.offset : tensor.frames.front().offset);
     document["tensors"].push_back({{"name", spec.name},
                                    {"format", name(spec.format)},
                                    {"layout", name(spec.layout)},
@@ -69,10 +69,11 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
   const ModelCosts costs = model_costs(config, specs_of(container.tensors()));
   const auto all = container.all_tensors();
   std::map<std::string, std::uint64_t> by_format;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0, stored = 0;
   for (const auto& tensor : all) {
     by_format[std::string(name(tensor.spec.format))] += tensor.bytes;
     bytes += tensor.bytes;
+    stored += tensor.stored_bytes();
   }
   fmt::print(out, "{}: leyden container, {}\n", options.path, name(config.architecture));
   fmt::print(out, "recipe {}, fingerprint {}\n", container.recipe(), container.fingerprint());
@@ -80,6 +81,10 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
              config.num_hidden_layers, costs.weights / 1e9, container.tensors().size(),
              gigabytes(costs.tensor_bytes),
              8 * static_cast<double>(costs.tensor_bytes) / costs.weights);
+  if (stored != bytes) {
+    fmt::print(out, "compressed to {:.3f} GB, {:.1f} % of {:.3f} GB\n", gigabytes(stored),
+               100 * static_cast<double>(stored) / static_cast<double>(bytes), gigabytes(bytes));
+  }
   const std::uint64_t kept_only = bytes - costs.tensor_bytes;
   if (kept_only > 0) {
     fmt::print(out, "{} more tensors, {:.3f} GB, of {} layers for multi-token prediction\n",
@@ -95,6 +100,7 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
               {"fingerprint", container.fingerprint()},
               {"file_bytes", container.file_bytes()},
               {"tensor_bytes", bytes},
+              {"stored_bytes", stored},
               {"mtp_bytes", kept_only},
               {"weights", costs.weights},
               {"bytes_by_format", by_format}};

@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
   leyden::tools::add_chat(app, exit_code);
   leyden::tools::add_run(app, exit_code);
   leyden::tools::add_convert(app, exit_code);
+  leyden::tools::add_compare(app, exit_code);
   leyden::tools::add_eval(app, exit_code);
   leyden::tools::add_logits(app, exit_code);
   leyden::tools::add_inspect(app, exit_code);

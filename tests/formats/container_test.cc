@@ -224,6 +224,93 @@ TEST_F(ResumedContainerTest, IgnoresTheTornEndOfTheJournal) {
   EXPECT_EQ(writer().recovered().size(), 0u);
 }
 
+class CompressedContainerTest : public ContainerTest {
+ protected:
+  std::string write(Unfinished unfinished = Unfinished::kDiscard) {
+    ContainerWriter writer(path_, "int4", blobs(), kSpecs,
+                           {.unfinished = unfinished, .compressed = true, .source = {}});
+    write_pieces(writer, kAll);
+    return writer.finish();
+  }
+};
+
+TEST_F(CompressedContainerTest, GivesBackTheSameBytesAndFingerprint) {
+  const std::string fingerprint = write();
+  const ContainerReader reader(path_);
+  EXPECT_EQ(reader.fingerprint(), fingerprint);
+  EXPECT_EQ(write_container(dir_.path() / "plain", kPiece), fingerprint);
+  for (std::size_t t = 0; t < kSpecs.size(); ++t) {
+    const StoredTensor& tensor = *reader.find(kSpecs[t].name);
+    const std::vector<std::byte> expected = contents(t);
+    EXPECT_FALSE(tensor.frames.empty());
+    // Ranges that begin and end inside frames, at their borders, and nowhere.
+    for (const std::size_t begin : {std::size_t{0}, std::size_t{5}, kPiece - 1, kPiece}) {
+      for (const std::size_t n : {std::size_t{0}, std::size_t{1}, kPiece, 2 * kPiece + 1}) {
+        if (begin + n > expected.size()) continue;
+        std::vector<std::byte> part(n);
+        reader.read(tensor, begin, part);
+        EXPECT_TRUE(std::equal(part.begin(), part.end(), &expected[begin])) << begin << ' ' << n;
+      }
+    }
+    reader.verify(tensor);
+  }
+  EXPECT_THAT(refusal_of([&] { reader.map(); }), HasSubstr("is compressed, so it can't be mapped"));
+}
+
+TEST_F(CompressedContainerTest, GoesOnWithWhatIsThere) {
+  const WriterOptions options = {.unfinished = Unfinished::kKeep, .compressed = true, .source = {}};
+  {
+    ContainerWriter first(path_, "int4", blobs(), kSpecs, options);
+    write_pieces(first, kEveryThird);
+  }
+  std::string fingerprint;
+  {
+    ContainerWriter second(path_, "int4", blobs(), kSpecs, options);
+    EXPECT_EQ(second.recovered().size(), write_pieces(second, kAll));
+    EXPECT_GT(second.recovered().size(), 4u);
+    fingerprint = second.finish();
+  }
+  const ContainerReader reader(path_);
+  for (const StoredTensor& tensor : reader.tensors()) reader.verify(tensor);
+  EXPECT_EQ(write_container(dir_.path() / "plain", kPiece), fingerprint);
+}
+
+TEST_F(CompressedContainerTest, DamagedFramesAreNamed) {
+  write();
+  const StoredFrame frame = ContainerReader(path_).find("head")->frames.at(1);
+  std::string bytes = read_text_file(path_);
+  for (const std::uint64_t at : {std::uint64_t{0}, frame.stored_bytes / 2}) {
+    std::string damaged = bytes;
+    damaged[frame.offset + at] ^= 0x40;
+    dir_.write("model.leyden", damaged);
+    const ContainerReader reader(path_);
+    EXPECT_THAT(refusal_of([&] { reader.verify(*reader.find("head")); }),
+                HasSubstr("tensor 'head'"));
+  }
+}
+
+TEST_F(CompressedContainerTest, FramesThatLieAreRefused) {
+  const ContainerIndex good = [] {
+    ContainerIndex index;
+    index.tensors.push_back({kSpecs[2], 0, kSpecs[2].bytes(), {}, {{100, 64, 90}, {92, 154, 80}}});
+    return index;
+  }();
+  EXPECT_EQ(parse_container_index(to_json(good), 1000, "x").tensors[0].frames,
+            good.tensors[0].frames);
+  const auto refused = [&](std::size_t i, StoredFrame frame) {
+    ContainerIndex index = good;
+    index.tensors[0].frames[i] = frame;
+    return refusal_of([&] { parse_container_index(to_json(index), 1000, "x"); });
+  };
+  EXPECT_THAT(refused(0, {101, 64, 90}), HasSubstr("at most"));
+  EXPECT_THAT(refused(0, {99, 64, 90}), HasSubstr("frames of 192 bytes"));
+  EXPECT_THAT(refused(0, {0, 64, 90}), HasSubstr("at most"));
+  EXPECT_THAT(refused(1, {92, 154, 100'000}), HasSubstr("at most"));
+  EXPECT_THAT(refused(1, {92, 153, 80}), HasSubstr("overlaps"));
+  EXPECT_THAT(refused(1, {92, 950, 80}), HasSubstr("beyond the end"));
+  EXPECT_THAT(refused(1, {92, 1ull << 62, 80}), HasSubstr("beyond the end"));
+}
+
 TEST_F(ContainerTest, MisuseOfTheWriterIsNamedAndLeavesNothing) {
   {
     ContainerWriter writer(path_, "int4", blobs(), kSpecs);

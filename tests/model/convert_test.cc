@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "formats/container_reader.h"
 #include "formats/json.h"
+#include "formats/load_error.h"
 #include "formats/recipe_file.h"
 #include "quant/pack.h"
+#include "src/compare.h"
 #include "src/engine.h"
 #include "src/session.h"
 #include "tests/formats/temp_directory.h"
@@ -151,6 +154,90 @@ TEST_F(ConvertTest, LeavesNothingAfterAnErrorUnlessResumed) {
   EXPECT_THROW(convert(*checkpoint, formats::load_recipe("int4"), {.out = out_}, team, stop),
                std::runtime_error);
   EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+TEST_F(ConvertTest, CompressedContainersHoldTheSameModel) {
+  const fs::path in = model::golden_checkpoint("v32-tiny-fp8"), plain = dir_.path() / "plain";
+  const ConvertResult result = convert_to(out_, in, "int4", {.out = {}, .compress = true});
+  EXPECT_EQ(convert_to(plain, in, "int4").fingerprint, result.fingerprint);
+  const formats::ContainerReader container(out_);
+  EXPECT_EQ(weights_of(container, "layers.1.experts.up"),
+            weights_of(formats::ContainerReader(plain), "layers.1.experts.up"));
+  EXPECT_LT(fs::file_size(out_), fs::file_size(plain));
+  EngineOptions options;
+  options.threads = 2;
+  const auto logits_of = [&](const fs::path& path) {
+    Session session(Engine::load(path, options));
+    EXPECT_EQ(session.prefill(model::Golden("v32-tiny-fp8").tokens), SessionStatus::kOk);
+    return std::vector<float>(session.logits().begin(), session.logits().end());
+  };
+  EXPECT_EQ(logits_of(out_), logits_of(plain));
+}
+
+TEST_F(ConvertTest, ComparingWithTheExactContainerGivesTheReportedLoss) {
+  const fs::path in = model::golden_checkpoint("v3-tiny-fp8"), exact = dir_.path() / "exact";
+  convert_to(exact, in, "f32");
+  const ConvertResult result = convert_to(out_, in, "int4", {.out = {}, .measure = true});
+  const formats::ContainerReader first(exact), second(out_);
+  runtime::ThreadTeam team(2);
+  const ContainerDifference difference = compare(first, second, team, {});
+  EXPECT_TRUE(difference.only_first.empty() && difference.only_second.empty());
+  std::map<std::string, quant::ErrorFigures> reported;
+  for (const TensorLoss& loss : result.losses) reported[loss.spec.name] = loss.figures;
+  for (const TensorDifference& tensor : difference.tensors) {
+    const quant::ErrorFigures expected = reported[tensor.name];  // nothing for plain rows
+    EXPECT_NEAR(tensor.figures.relative_rmse, expected.relative_rmse, 1e-12) << tensor.name;
+    EXPECT_EQ(tensor.figures.worst_group, expected.worst_group) << tensor.name;
+  }
+  const ContainerDifference same = compare(second, second, team, {});
+  EXPECT_EQ(same.total.relative_rmse, 0);
+  EXPECT_TRUE(std::all_of(same.tensors.begin(), same.tensors.end(),
+                          [](const auto& tensor) { return tensor.identical; }));
+}
+
+TEST(CalibrationTest, SavesLoadsAndWeighs) {
+  const leyden::testing::TempDirectory dir;
+  const fs::path file = dir.path() / "calibration";
+  const Calibration written({{"a", {2, 4, {1, 2, 3, 2, 0, 0, 0, 0}, {5, 0}}}});
+  written.save(file);
+  const Calibration read = Calibration::load(file);
+  EXPECT_EQ(read.fingerprint(), written.fingerprint());
+  EXPECT_EQ(read.unreached(), (std::map<std::string, std::int64_t>{{"a", 1}}));
+  model::PlannedTensor planned;
+  planned.name = "a";
+  planned.count = 2;
+  planned.cols = 4;
+  // The second matrix, which nothing reached, takes the average of the others.
+  EXPECT_EQ(read.importance(planned), (std::vector<float>{0.5f, 1, 1.5f, 1, 0.5f, 1, 1.5f, 1}));
+  planned.name = "b";
+  EXPECT_TRUE(read.importance(planned).empty());
+  planned.name = "a";
+  planned.cols = 5;
+  EXPECT_THROW(read.importance(planned), formats::LoadError);
+}
+
+TEST(CalibrationTest, ImportanceMovesTheErrorToWhereItCountsLess) {
+  const leyden::testing::TempDirectory dir;
+  const fs::path in = model::golden_checkpoint("v32-tiny-fp8"), out = dir.path() / "out";
+  const auto checkpoint = formats::Checkpoint::open(in);
+  const auto original = originals(*checkpoint, "model.layers.0.self_attn.o_proj.weight");
+  const std::size_t cols =
+      static_cast<std::size_t>(checkpoint->find("model.layers.0.self_attn.o_proj.weight")->cols());
+  std::vector<float> energy(cols, 0.01f);
+  for (std::size_t c = 0; c < cols; c += 4) energy[c] = 1;
+  const Calibration calibration(
+      {{"layers.0.attn.o", {1, static_cast<std::int64_t>(cols), energy, {9}}}});
+  runtime::ThreadTeam team(2);
+  const auto error_of_important = [&](const Calibration* used) {
+    convert(*checkpoint, formats::load_recipe("int4"), {.out = out, .calibration = used}, team, {});
+    const auto rounded = weights_of(formats::ContainerReader(out), "layers.0.attn.o");
+    double error = 0;
+    for (std::size_t i = 0; i < rounded.size(); ++i) {
+      if (i % cols % 4 == 0) error += std::pow(original[i] - rounded[i], 2);
+    }
+    return error;
+  };
+  EXPECT_LT(error_of_important(&calibration), 0.8 * error_of_important(nullptr));
 }
 
 struct Repacking {
