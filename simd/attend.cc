@@ -7,10 +7,8 @@
 namespace leyden::simd {
 namespace {
 
-constexpr std::size_t kPanel = 32;  // columns, in either form
-
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
-std::size_t padded(int width) { return (size(width) + kPanel - 1) / kPanel * kPanel; }
+std::size_t padded(int width) { return (size(width) + kLine - 1) / kLine * kLine; }
 std::size_t n_runs(int width) { return (size(width) + kFixedRun - 1) / kFixedRun; }
 
 /// The pieces of simd/attend.kernel.cc: panels, and the scores of 64 queries.
@@ -19,9 +17,9 @@ std::size_t float_bytes(int key_dim, int value_dim) {
   return (size(key_dim) + padded(value_dim) + kScores) * kKeyChunk * sizeof(float);
 }
 
-/// The pieces of simd/attend_fixed.kernel.cc for keys of one or two sections.
+/// The pieces of simd/attend_fixed_layout.h for keys of one or two sections, each of whole lines.
 std::size_t fixed_bytes(std::size_t key_width, std::size_t key_runs, int value_dim) {
-  constexpr std::size_t kRows = 32;
+  constexpr std::size_t kRows = 32, kPieces = 12;
   const std::size_t value_width = padded(value_dim);
   const std::size_t value_runs = n_runs(value_dim);
   const std::size_t panels = kKeyChunk * (key_width + value_width) * 2;
@@ -29,7 +27,7 @@ std::size_t fixed_bytes(std::size_t key_width, std::size_t key_runs, int value_d
   const std::size_t codes = kTileRows * std::max(key_width, value_width) * 2;
   const std::size_t row =
       key_width * 2 + key_runs * 4 + kKeyChunk * 4 + value_runs * (kKeyChunk * 2 + 4);
-  return panels + scales + codes + kRows * row;
+  return panels + scales + codes + kRows * row + kPieces * kLine;
 }
 
 }  // namespace

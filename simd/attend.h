@@ -26,23 +26,36 @@ struct AttendPartial {
 };
 
 /// Fixed point, for speed: attend_int16, and latent_attend over bf16 and int8 rows. The same
-/// attention with the factors of its products rounded to 13 bits and multiplied exactly:
-///   A row x is cut into runs of kFixedRun values; a run has the codes
-///   rne(x * (4095 / max |x|)) and the scale max |x| / 4095 (codes and scale 0 below
-///   kSmallestQuantized). Int8 latents keep their own codes and scales. In a cache row the latent
-///   and the rotated key are rows of their own.
+/// attention with the factors of its products rounded to integers and multiplied exactly:
+///   A row x is cut into runs of kFixedRun values; a run has the codes rne(x * (limit / max |x|))
+///   and the scale max |x| / limit (codes and scale 0 below kSmallestFixed).
+///     values: limit = kFixedValueLimit
+///     keys, queries: limit = min(kFixedKeyLimit, kFixedNorm / |x / max |x||), Euclidean norm: by
+///       Cauchy and Schwarz no sum of products of two such runs, or of one and a run of values,
+///       reaches 2^31
+///     latents are keys and values at once, with the codes of values
+///     int8 latents keep their own codes and scales
+///   In a cache row the latent and the rotated key are rows of their own.
 ///   s    = fma(float(sum of q_code * k_code) * k_scale, q_scale, s), runs ascending, from 0
 ///   top  = the largest scale of this run of values among the visible keys
-///   w[k] = rne((p[k] * v_scale[k]) * (4095 / top))                     (0 below
-///   kSmallestQuantized) out  = fma(float(sum of w * v_code), top / 4095, out), kFixedRun keys at a
-///   time, from 0
-/// max, p and sum are as above. A sum has at most 128 products of at most 4095^2, so int32 is exact
-/// and the bits are the same on every ISA level.
-/// Error: a code is off by at most 1 / 8190 of the run's largest value (bf16: 1 / 512 of the value
-///        itself), a weight by 1 / 8190 of the chunk's largest. vpdpwssd does twice the products of
-///        an f32 fma; vdpbf16ps, half as many on some CPUs, rounds p to 8 bits besides.
+///   limit = min(kFixedKeyLimit, kFixedWeightSum / sum)
+///   w[k] = rne((p[k] * v_scale[k]) * (limit / top))     (0 if top is below kSmallestFixed)
+///   out  = float(sum of w * v_code) * (top / limit)
+/// max, p and sum are as above. The sums of weights are limited so that int32 is exact for a whole
+/// chunk; hence the same bits on every ISA level.
+/// Error of a code, against the standard deviation of its run if that is bell-shaped: keys and
+///   queries 1 / 14000, values 1 / 5300; the cache has rounded bf16 latents to 1 / 900, int8 ones
+///   to 1 / 160. A weight is off by 1 / 65534 of the chunk's largest if few keys matter, by 1 /
+///   4094 if all 256 matter alike.
+/// Speed: vpdpwssd does twice the products of an f32 fma; vdpbf16ps, half as many on some CPUs,
+///   would round p to 8 bits. Queries of 8 bits against int8 latents (vpdpbusd) would save a sixth
+///   of the time, and were measurably worse (docs/design.md).
 constexpr int kFixedRun = 128;
-constexpr float kFixedLimit = 4095.0f;
+constexpr float kFixedKeyLimit = 32767.0f;
+constexpr float kFixedNorm = 46330.0f;        // (this + sqrt(128) / 2 for rounding)^2 < 2^31
+constexpr float kFixedValueLimit = 4095.0f;   // sqrt(128) * this < kFixedNorm
+constexpr float kFixedWeightSum = 524000.0f;  // (this + 256 / 2) * kFixedValueLimit < 2^31
+constexpr float kSmallestFixed = 1e-30f;
 
 /// Decompressed MLA, one head: queries are tokens, keys and values are that head's own. attend is
 /// in f32, attend_int16 in fixed point.
@@ -68,6 +81,10 @@ struct LatentAttendArgs {
   std::ptrdiff_t query_stride = 0;
   const std::byte* const* rows = nullptr;   // [n_keys] cache rows (simd/kv_row.h)
   const std::int32_t* n_visible = nullptr;  // [n_queries], each <= n_keys; null: all
+  // Rows that this thread will want next, [n_next_rows]: asked for while these are multiplied,
+  // because chosen tokens lie anywhere in memory and the first call waits for each line.
+  const std::byte* const* next_rows = nullptr;
+  int n_next_rows = 0;
   AttendPartial partial;
   std::byte* scratch = nullptr;  // latent_attend_scratch_bytes(...), 64-byte aligned
 };

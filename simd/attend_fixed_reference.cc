@@ -4,7 +4,7 @@
 
 #include "simd/attend_softmax.h"
 #include "simd/kv_row.h"
-#include "simd/quantize.h"
+#include "simd/reference_lanes.h"
 
 // The fixed-point form of attend.h in plain loops.
 namespace leyden::simd::scalar {
@@ -15,6 +15,9 @@ namespace {
 
 int n_runs(int width) { return (width + kFixedRun - 1) / kFixedRun; }
 
+/// What bounds the codes of a row.
+enum class Role { kKey, kValue };
+
 /// Rows in fixed point: codes [rows, width], scale [rows, n_runs(width)].
 struct FixedRows {
   int width;
@@ -24,18 +27,33 @@ struct FixedRows {
   std::int16_t* row(int i) const { return codes + std::ptrdiff_t{i} * width; }
   float* scales(int i) const { return scale + std::ptrdiff_t{i} * n_runs(width); }
 
-  void fix(int i, const float* x) const {
+  void fix(int i, const float* x, Role role) const {
     for (int run = 0; run < n_runs(width); ++run) {
-      const int begin = run * kFixedRun, end = std::min(begin + kFixedRun, width);
-      float max_abs = 0;
-      for (int d = begin; d < end; ++d) max_abs = std::max(max_abs, std::fabs(x[d]));
-      const bool is_zero = max_abs < kSmallestQuantized;
-      const float inverse = is_zero ? 0.0f : kFixedLimit / max_abs;
-      for (int d = begin; d < end; ++d) {
-        row(i)[d] = static_cast<std::int16_t>(std::lrint(x[d] * inverse));
-      }
-      scales(i)[run] = is_zero ? 0.0f : max_abs / kFixedLimit;
+      const int begin = run * kFixedRun, n = std::min(kFixedRun, width - begin);
+      scales(i)[run] = fix_run(x + begin, n, role, row(i) + begin);
     }
+  }
+
+  /// Returns the scale.
+  static float fix_run(const float* x, int n, Role role, std::int16_t* code) {
+    float max_abs = 0;
+    for (int d = 0; d < n; ++d) max_abs = std::max(max_abs, std::fabs(x[d]));
+    if (max_abs < kSmallestFixed) {
+      std::fill_n(code, n, std::int16_t{0});
+      return 0;
+    }
+    const float inverse = 1.0f / max_abs;
+    float limit = kFixedValueLimit;
+    if (role == Role::kKey) {
+      Lanes squares;
+      for (int d = 0; d < n; ++d) {
+        squares[d] = std::fma(x[d] * inverse, x[d] * inverse, squares[d]);
+      }
+      limit = std::min(kFixedNorm / std::sqrt(squares.fold()), kFixedKeyLimit);
+    }
+    const float factor = limit * inverse;
+    for (int d = 0; d < n; ++d) code[d] = static_cast<std::int16_t>(std::lrint(x[d] * factor));
+    return max_abs / limit;
   }
 };
 
@@ -68,24 +86,22 @@ void add_scores(const FixedRows& query, const FixedRows& keys, int n, float* sco
   }
 }
 
-/// out = sum of p[k] * values[k], n keys.
-void add_values(const float* p, const FixedRows& values, int n, float* out) {
-  std::fill_n(out, values.width, 0.0f);
+/// out = sum of p[k] * values[k], n keys; p_sum = sum of p.
+void mix_values(const float* p, float p_sum, const FixedRows& values, int n, float* out) {
+  const float limit = std::min(kFixedWeightSum / p_sum, kFixedKeyLimit);
   for (int run = 0; run < n_runs(values.width); ++run) {
     float top = 0;
     for (int k = 0; k < n; ++k) top = std::max(top, values.scales(k)[run]);
-    const bool is_zero = top < kSmallestQuantized;
-    const float inverse = is_zero ? 0.0f : kFixedLimit / top;
-    const float scale = is_zero ? 0.0f : top / kFixedLimit;
-    for (int first = 0; first < n; first += kFixedRun) {
-      for (int d = run * kFixedRun; d < std::min((run + 1) * kFixedRun, values.width); ++d) {
-        std::int32_t sum = 0;
-        for (int k = first; k < std::min(first + kFixedRun, n); ++k) {
-          const float w = p[k] * values.scales(k)[run] * inverse;
-          sum += static_cast<std::int32_t>(std::lrint(w)) * values.row(k)[d];
-        }
-        out[d] = std::fma(static_cast<float>(sum), scale, out[d]);
+    const bool is_zero = top < kSmallestFixed;
+    const float factor = is_zero ? 0.0f : limit / top;
+    const float scale = is_zero ? 0.0f : top / limit;
+    for (int d = run * kFixedRun; d < std::min((run + 1) * kFixedRun, values.width); ++d) {
+      std::int32_t sum = 0;
+      for (int k = 0; k < n; ++k) {
+        const float w = p[k] * values.scales(k)[run] * factor;
+        sum += static_cast<std::int32_t>(std::lrint(w)) * values.row(k)[d];
       }
+      out[d] = static_cast<float>(sum) * scale;
     }
   }
 }
@@ -102,18 +118,19 @@ void latent_attend(const LatentAttendArgs& args, KvLoadFn* decode, FixLatent fix
   for (int k = 0; k < args.n_keys; ++k) {
     decode(args.rows[k], args.kv_lora_rank, args.rope_dim, decoded);
     fix_latent(k, latents, decoded);
-    ropes.fix(k, decoded + args.kv_lora_rank);
+    ropes.fix(k, decoded + args.kv_lora_rank, Role::kKey);
   }
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
     const float* query = args.query + i * args.query_stride;
-    q_latent.fix(0, query);
-    q_rope.fix(0, query + args.kv_lora_rank);
+    q_latent.fix(0, query, Role::kKey);
+    q_rope.fix(0, query + args.kv_lora_rank, Role::kKey);
     float score[kKeyChunk] = {};
     add_scores(q_latent, latents, n, score);
     add_scores(q_rope, ropes, n, score);
     exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
-    add_values(score, latents, n, args.partial.out + i * args.partial.out_stride);
+    mix_values(score, args.partial.sum[i], latents, n,
+               args.partial.out + i * args.partial.out_stride);
   }
 }
 
@@ -121,7 +138,7 @@ void latent_attend(const LatentAttendArgs& args, KvLoadFn* decode, FixLatent fix
 
 void latent_attend_bf16(const LatentAttendArgs& args) noexcept {
   latent_attend(args, kv_load_bf16, [](int k, const FixedRows& latents, const float* decoded) {
-    latents.fix(k, decoded);
+    latents.fix(k, decoded, Role::kValue);
   });
 }
 
@@ -140,16 +157,17 @@ void attend_int16(const AttendArgs& args) noexcept {
   const FixedRows values = memory.rows(args.n_keys, args.value_dim);
   const FixedRows query = memory.rows(1, args.key_dim);
   for (int k = 0; k < args.n_keys; ++k) {
-    keys.fix(k, args.key + k * args.key_stride);
-    values.fix(k, args.value + k * args.value_stride);
+    keys.fix(k, args.key + k * args.key_stride, Role::kKey);
+    values.fix(k, args.value + k * args.value_stride, Role::kValue);
   }
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
-    query.fix(0, args.query + i * args.query_stride);
+    query.fix(0, args.query + i * args.query_stride, Role::kKey);
     float score[kKeyChunk] = {};
     add_scores(query, keys, n, score);
     exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
-    add_values(score, values, n, args.partial.out + i * args.partial.out_stride);
+    mix_values(score, args.partial.sum[i], values, n,
+               args.partial.out + i * args.partial.out_stride);
   }
 }
 

@@ -5,16 +5,15 @@
 
 #include "simd/attend.h"
 #include "simd/layout.h"
-#include "simd/quantize.h"
 #include "simd/vec.h"
 
-/// Rows in 13-bit fixed point (simd/attend.h) and their packing into panels of 32 columns, for
-/// kernels. A panel holds pairs of rows in 32-bit lanes: [row pairs][32 columns][2].
+/// Rows in fixed point (simd/attend.h) and their packing into panels of 32 columns, for kernels. A
+/// panel is made of 32-bit cells, each two int16 codes: [rows of cells][32 columns].
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
-constexpr int kPairPanel = 32;
-/// Code rows are padded to whole vectors of pairs.
+constexpr int kCellPanel = 32;
+/// Rows of codes are padded to whole vectors of cells.
 constexpr int kCodeStep = 32;
 LEYDEN_INLINE int padded(int width) { return (width + kCodeStep - 1) / kCodeStep * kCodeStep; }
 LEYDEN_INLINE int n_runs(int width) { return (width + kFixedRun - 1) / kFixedRun; }
@@ -37,8 +36,24 @@ LEYDEN_INLINE void store_codes(std::int16_t* to, I32x16 codes) {
   store_low16(reinterpret_cast<std::uint16_t*>(to), codes);
 }
 
+/// What bounds a run's codes: as factors of scores, or of outputs (simd/attend.h).
+enum class Role { kKey, kValue };
+
+/// Largest code of a run whose largest |x| is 1 / inverse.
+template <Role kRole, typename Row>
+LEYDEN_INLINE float code_limit(Row row, int begin, int stop, int width, float inverse) {
+  if constexpr (kRole == Role::kValue) return kFixedValueLimit;
+  F32x16 squares = zero_f32();
+  for (int i = begin; i < stop; i += 16) {
+    const F32x16 x = row.at(i, width) * broadcast(inverse);
+    squares = fma(x, x, squares);
+  }
+  const float limit = kFixedNorm / __builtin_sqrtf(fold_add(squares));
+  return limit < kFixedKeyLimit ? limit : kFixedKeyLimit;
+}
+
 /// codes [padded(width)] and scale [n_runs(width)] of a row, scales at a distance.
-template <typename Row>
+template <Role kRole, typename Row>
 LEYDEN_INLINE void fix_row(Row row, int width, std::int16_t* codes, float* scale,
                            std::ptrdiff_t scale_stride) {
   const int end = padded(width);
@@ -47,21 +62,24 @@ LEYDEN_INLINE void fix_row(Row row, int width, std::int16_t* codes, float* scale
     F32x16 largest = zero_f32();
     for (int i = begin; i < stop; i += 16) largest = max(abs(row.at(i, width)), largest);
     const float max_abs = fold_max(largest);
-    const bool is_zero = max_abs < kSmallestQuantized;
-    const F32x16 inverse = broadcast(is_zero ? 0.0f : kFixedLimit / max_abs);
+    const bool is_zero = max_abs < kSmallestFixed;
+    const float inverse = is_zero ? 0.0f : 1.0f / max_abs;
+    const float limit = is_zero ? 0.0f : code_limit<kRole>(row, begin, stop, width, inverse);
+    const F32x16 factor = broadcast(limit * inverse);
     for (int i = begin; i < stop; i += 16) {
-      store_codes(codes + i, round_to_i32(row.at(i, width) * inverse));
+      store_codes(codes + i, round_to_i32(row.at(i, width) * factor));
     }
-    *scale = is_zero ? 0.0f : max_abs / kFixedLimit;
+    *scale = is_zero ? 0.0f : max_abs / limit;
   }
 }
 
-/// Columns `first` .. first + 15 of a panel from 16 rows of codes, whose pairs become lines.
-LEYDEN_INLINE void pack_as_columns(const std::int16_t* codes, int width, int first,
-                                   std::int16_t* panels) {
+/// Columns `first` .. first + 15 of panels from 16 rows of codes, whose pairs become cells. A panel
+/// has panel_cells rows of cells.
+LEYDEN_INLINE void pack_as_columns(const std::int16_t* codes, int width, int first, int panel_cells,
+                                   std::int32_t* panels) {
   auto* panel = reinterpret_cast<float*>(panels) +
-                std::ptrdiff_t{first / kPairPanel} * (width / 2) * kPairPanel + first % kPairPanel;
-  for (int d = 0; d < width; d += kCodeStep) {
+                std::ptrdiff_t{first / kCellPanel} * panel_cells * kCellPanel + first % kCellPanel;
+  for (int d = 0; d < width; d += kCodeStep, panel += 16 * kCellPanel) {
     F32x16 block[16];
     LEYDEN_UNROLL
     for (int i = 0; i < 16; ++i) {
@@ -70,20 +88,24 @@ LEYDEN_INLINE void pack_as_columns(const std::int16_t* codes, int width, int fir
     }
     transpose(block);
     LEYDEN_UNROLL
-    for (int i = 0; i < 16; ++i) store(panel + (d / 2 + i) * kPairPanel, block[i]);
+    for (int i = 0; i < 16; ++i) store(panel + i * kCellPanel, block[i]);
   }
 }
 
-/// Row pairs `first` / 2 .. first / 2 + 7 of panels over n_values columns (padded), from 16 rows.
+/// Pairs of keys `first` .. first + 15, cells of panels over n_values columns (padded), from 16
+/// rows of codes.
 LEYDEN_INLINE void pack_as_rows(const std::int16_t* codes, int width, int n_values, int first,
-                                std::int16_t* panels) {
-  constexpr std::ptrdiff_t kPanelPairs = std::ptrdiff_t{kKeyChunk / 2} * kPairPanel;
-  auto* to = reinterpret_cast<std::int32_t*>(panels) + std::ptrdiff_t{first / 2} * kPairPanel;
-  for (int r = 0; r < 16; r += 2, to += kPairPanel) {
+                                std::int32_t* panels) {
+  constexpr std::ptrdiff_t kPanelCells = std::ptrdiff_t{kKeyChunk / 2} * kCellPanel;
+  std::int32_t* to = panels + std::ptrdiff_t{first / 2} * kCellPanel;
+  for (int r = 0; r < 16; r += 2, to += kCellPanel) {
     const auto* even = reinterpret_cast<const std::uint16_t*>(codes) + std::ptrdiff_t{r} * width;
-    for (int d = 0; d < n_values; d += 16) {
-      const I32x16 pair = load_u16(even + d) | shift_left<16>(load_u16(even + width + d));
-      store(to + d / kPairPanel * kPanelPairs + d % kPairPanel, pair);
+    std::int32_t* panel = to;
+    for (int d = 0; d < n_values; d += kCellPanel, panel += kPanelCells) {
+      LEYDEN_UNROLL
+      for (int i = 0; i < kCellPanel; i += 16) {
+        store(panel + i, load_u16(even + d + i) | shift_left<16>(load_u16(even + width + d + i)));
+      }
     }
   }
 }

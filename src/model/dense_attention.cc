@@ -27,6 +27,13 @@ simd::KvLoadFn* load_kernel(simd::KvFormat format) {
   return nullptr;
 }
 
+/// An f32 cache is for comparison: nothing is rounded that need not be. The other formats have
+/// rounded keys and values more coarsely than fixed point does.
+simd::AttendFn* attend_kernel(simd::KvFormat format) {
+  const simd::Kernels& k = simd::kernels();
+  return format == simd::KvFormat::kF32 ? k.attend : k.attend_int16;
+}
+
 }  // namespace
 
 DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvFormat format,
@@ -140,11 +147,11 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     args.scratch = scratch + attend_offset_;
     if (chunk_key == 0) {  // the first chunk goes where the others are merged into
       args.partial = {max, sum, out, token_stride};
-      k.attend(args);
+      attend_kernel(format_)(args);
       continue;
     }
     args.partial = {part_max, part_sum, part, v};
-    k.attend(args);
+    attend_kernel(format_)(args);
     for (int t = skipped; t < n; ++t) {
       const int i = t - skipped;
       k.attend_merge(max + t, sum + t, out + t * token_stride, part_max[i], part_sum[i],

@@ -12,8 +12,9 @@ constexpr std::int32_t kChunk = simd::kKeyChunk;
 constexpr int kBlockTokens = 32;
 /// Chunks of one query computed side by side, then merged.
 constexpr int kSlots = 32;
-/// Heads one call of the kernel serves: they share the work of gathering the rows.
-constexpr int kHeadsPerCall = 64;
+/// Heads that are worth a call of the kernel of their own: all heads of a call share the work of
+/// gathering the rows, so with enough chunks for all threads a call serves every head.
+constexpr int kFewestHeads = 32;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -54,10 +55,10 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
     panels_.emplace_back(block_tokens_, std::int64_t{block_tokens_} * blocks_of(widest), needs);
   }
   attend_offset_ = simd::kMatmulScratchBytes;
-  row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(
-                                     std::min(config.num_attention_heads, kHeadsPerCall),
-                                     config.kv_lora_rank, config.qk_rope_head_dim);
-  scratch_ = Scratch(n_threads, row_offset_ + kChunk * sizeof(const std::byte*));
+  row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(config.num_attention_heads,
+                                                                   config.kv_lora_rank,
+                                                                   config.qk_rope_head_dim);
+  scratch_ = Scratch(n_threads, row_offset_ + 2 * kChunk * sizeof(const std::byte*));
 }
 
 LatentAttention::Partial LatentAttention::result(int t) const {
@@ -110,14 +111,20 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
 }
 
 void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys keys,
-                                   std::int32_t chunk, int t, int first_head, int n_heads,
-                                   Partial to, int worker) const {
+                                   std::int32_t chunk, std::int32_t next_chunk, int t,
+                                   int first_head, int n_heads, Partial to, int worker) const {
   auto** const rows = reinterpret_cast<const std::byte**>(scratch_.of(worker) + row_offset_);
-  const std::int32_t first_key = chunk * kChunk;
+  const auto find_rows = [&](std::int32_t c, const std::byte** found) {
+    const std::int32_t first_key = c * kChunk;
+    const std::int32_t n = std::clamp(keys.n - first_key, 0, kChunk);
+    for (std::int32_t i = 0; i < n; ++i) found[i] = cache.row(layer, keys[first_key + i]);
+    return n;
+  };
   simd::LatentAttendArgs args;
   args.n_queries = n_heads;
-  args.n_keys = std::min(kChunk, keys.n - first_key);
-  for (std::int32_t i = 0; i < args.n_keys; ++i) rows[i] = cache.row(layer, keys[first_key + i]);
+  args.n_keys = find_rows(chunk, rows);
+  args.next_rows = rows + kChunk;
+  args.n_next_rows = find_rows(next_chunk, rows + kChunk);
   args.kv_lora_rank = c_->kv_lora_rank;
   args.rope_dim = c_->qk_rope_head_dim;
   args.query_stride = c_->kv_lora_rank + c_->qk_rope_head_dim;
@@ -136,21 +143,27 @@ void LatentAttention::merge_head(int head, Partial into, Partial from) const {
                                from.sum[head], from.out + at, c_->kv_lora_rank);
 }
 
-/// Few queries (decoding): the chunks of one query are spread over the threads.
+/// Few queries (decoding): the chunks of one query are spread over the threads, and the heads too
+/// if there are not two pieces for each thread otherwise.
 void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCache& cache,
                                           int layer, int t, VisibleKeys keys) {
   const int heads = c_->num_attention_heads;
   const std::int32_t n_chunks = (keys.n + kChunk - 1) / kChunk;
-  const int head_runs = (heads + kHeadsPerCall - 1) / kHeadsPerCall;
+  const int wanted = (2 * team.size() + n_chunks - 1) / n_chunks;
+  const int heads_per_run =
+      std::max(kFewestHeads, (heads / wanted + kFewestHeads - 1) / kFewestHeads * kFewestHeads);
+  const int head_runs = (heads + heads_per_run - 1) / heads_per_run;
   const Partial into = result(t);
   for (std::int32_t first = 0; first < n_chunks; first += kSlots) {
     const int n = std::min(kSlots, n_chunks - first);
     team.run(n * head_runs, [&](int piece, int worker) {
       const int i = piece / head_runs;
-      const int first_head = piece % head_runs * kHeadsPerCall;
+      const int first_head = piece % head_runs * heads_per_run;
+      // The chunk that this thread will get next if all are equally fast.
+      const std::int32_t next = first + (piece + team.size()) / head_runs;
       // The very first chunk goes where the others are merged into.
-      attend_chunk(cache, layer, keys, first + i, t, first_head,
-                   std::min(kHeadsPerCall, heads - first_head), first + i == 0 ? into : slot(i),
+      attend_chunk(cache, layer, keys, first + i, next, t, first_head,
+                   std::min(heads_per_run, heads - first_head), first + i == 0 ? into : slot(i),
                    worker);
     });
     const int first_slot = first == 0 ? 1 : 0;
@@ -165,25 +178,19 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCac
   }
 }
 
-/// Many queries (prefill): each piece is one query and some of its heads, chunk after chunk.
+/// Many queries (prefill): each piece is one query, chunk after chunk.
 void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer,
                                         int begin, int n,
                                         const std::function<VisibleKeys(int)>& keys) {
   const int heads = c_->num_attention_heads;
-  const int head_runs = (heads + kHeadsPerCall - 1) / kHeadsPerCall;
-  team.run(n * head_runs, [&](int piece, int worker) {
-    const int t = piece / head_runs;
-    const int first_head = piece % head_runs * kHeadsPerCall;
-    const int n_heads = std::min(kHeadsPerCall, heads - first_head);
+  team.run(n, [&](int t, int worker) {
     const VisibleKeys visible = keys(begin + t);
     const std::int32_t n_chunks = (visible.n + kChunk - 1) / kChunk;
     for (std::int32_t chunk = 0; chunk < n_chunks; ++chunk) {
       const Partial to = chunk == 0 ? result(t) : slot(worker);
-      attend_chunk(cache, layer, visible, chunk, t, first_head, n_heads, to, worker);
+      attend_chunk(cache, layer, visible, chunk, chunk + 1, t, 0, heads, to, worker);
       if (chunk == 0) continue;
-      for (int head = first_head; head < first_head + n_heads; ++head) {
-        merge_head(head, result(t), to);
-      }
+      for (int head = 0; head < heads; ++head) merge_head(head, result(t), to);
     }
   });
 }

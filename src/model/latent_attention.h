@@ -50,7 +50,8 @@ class LatentAttention {
   void apply_values(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
                     float* mixed);
   void attend_chunk(const KvCache& cache, int layer, VisibleKeys keys, std::int32_t chunk,
-                    int t_in_block, int first_head, int n_heads, Partial to, int worker) const;
+                    std::int32_t next_chunk, int t_in_block, int first_head, int n_heads,
+                    Partial to, int worker) const;
   Partial result(int t_in_block) const;
   Partial slot(int i) const;
   void merge_head(int head, Partial into, Partial from) const;

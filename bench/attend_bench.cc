@@ -1,0 +1,238 @@
+// Attention kernels at DeepSeek-V3.2's sizes on one core, every level: sparse absorbed attention of
+// one token over 2048 chosen rows that lie anywhere in a cache in memory, and decompressed
+// attention of a chunk of queries over one chunk of keys. Beside them what the core multiplies
+// (integers, or floats for the f32 forms) and reads at most, measured before and after each entry
+// (hosts drift).
+//   attend_bench --benchmark_filter='absorbed/int8/avx512vnni'
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "simd/kernels.h"
+#include "src/runtime/memory.h"
+
+namespace leyden {
+namespace {
+
+constexpr int kHeads = 128, kLatent = 512, kRope = 64, kNope = 128, kValue = 128;
+constexpr std::size_t kCacheBytes = std::size_t{512} << 20;
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Plausible values: bell-shaped, the same for every run.
+class Values {
+ public:
+  float next() {
+    float sum = -2.0f;
+    for (int i = 0; i < 4; ++i) {
+      state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+      sum += static_cast<float>(state_ >> 40) * 0x1p-24f;
+    }
+    return sum;
+  }
+  std::uint64_t below(std::uint64_t n) {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return (state_ >> 33) % n;
+  }
+  void fill(runtime::Array<float>& x, float scale) {
+    for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = scale * next();
+  }
+
+ private:
+  std::uint64_t state_ = 1;
+};
+
+runtime::Memory& cache_memory() {
+  static runtime::Memory memory(kCacheBytes);
+  return memory;
+}
+
+/// What one core reads and multiplies at most with the kernels of a level.
+struct Limits {
+  double read_gb_per_second = 0, gmac_per_second = 0;
+
+  void measure(const simd::Kernels& kernels, bool is_integer) {
+    Clock::time_point start = Clock::now();
+    benchmark::DoNotOptimize(kernels.read_all(cache_memory().data(), kCacheBytes));
+    read_gb_per_second = std::max(read_gb_per_second, kCacheBytes / 1e9 / seconds_since(start));
+
+    constexpr std::int64_t kRounds = 400000;
+    std::int32_t integer_sink = 0;
+    float float_sink = 0;
+    start = Clock::now();
+    const std::int64_t macs = kRounds * (is_integer ? kernels.integer_peak(kRounds, &integer_sink)
+                                                    : kernels.float_peak(kRounds, &float_sink));
+    gmac_per_second =
+        std::max(gmac_per_second, static_cast<double>(macs) / 1e9 / seconds_since(start));
+  }
+};
+
+void report(benchmark::State& state, double seconds, double macs, double bytes,
+            const Limits& limits) {
+  const double gmac = macs / 1e9 / seconds;
+  const double gb = bytes / 1e9 / seconds;
+  state.counters["GMAC/s"] = gmac;
+  state.counters["of_peak_%"] = 100 * gmac / limits.gmac_per_second;
+  state.counters["GB/s"] = gb;
+  state.counters["of_read_%"] = 100 * gb / limits.read_gb_per_second;
+}
+
+struct RowFormat {
+  const char* name;
+  simd::KvFormat format;
+  simd::KvStoreFn* simd::Kernels::*store;
+  simd::LatentAttendFn* simd::Kernels::*attend;
+};
+constexpr RowFormat kFormats[] = {
+    {"f32", simd::KvFormat::kF32, &simd::Kernels::kv_store_f32, &simd::Kernels::latent_attend_f32},
+    {"bf16", simd::KvFormat::kBf16, &simd::Kernels::kv_store_bf16,
+     &simd::Kernels::latent_attend_bf16},
+    {"int8", simd::KvFormat::kInt8, &simd::Kernels::kv_store_int8,
+     &simd::Kernels::latent_attend_int8},
+};
+
+/// One token: 128 heads, n_chosen rows in ascending order out of the whole cache, other ones each
+/// time, gathered from memory; chunks merged as the model does.
+void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& format, int n_chosen) {
+  const simd::Kernels& k = simd::kernels(isa);
+  const std::size_t row_bytes = simd::kv_row_bytes(format.format, kLatent, kRope);
+  const std::size_t n_rows = kCacheBytes / row_bytes;
+  Values values;
+  runtime::Array<float> x(kLatent + kRope), query(kHeads * (kLatent + kRope));
+  values.fill(query, 0.05f);
+  for (std::size_t i = 0; i < n_rows; ++i) {
+    if (i < 1024) {
+      values.fill(x, 1.0f);
+      (k.*format.store)(x.data(), x.data() + kLatent, kLatent, kRope,
+                        cache_memory().data() + i * row_bytes);
+    } else {
+      std::memcpy(cache_memory().data() + i * row_bytes,
+                  cache_memory().data() + values.below(1024) * row_bytes, row_bytes);
+    }
+  }
+  runtime::Array<float> max(2 * kHeads), sum(2 * kHeads), out(2 * kHeads * kLatent);
+  runtime::Array<std::byte> scratch(simd::latent_attend_scratch_bytes(kHeads, kLatent, kRope));
+  std::vector<const std::byte*> rows(index(n_chosen));
+
+  Limits limits;
+  limits.measure(k, format.format != simd::KvFormat::kF32);
+  double seconds = 0;
+  for (auto _ : state) {
+    // Ascending and irregular: one row out of each run of n_rows / n_chosen.
+    const std::size_t stride = n_rows / rows.size();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i] = cache_memory().data() + (i * stride + values.below(stride)) * row_bytes;
+    }
+    const Clock::time_point start = Clock::now();
+    for (int first = 0; first < n_chosen; first += simd::kKeyChunk) {
+      const std::ptrdiff_t at = first == 0 ? 0 : 1;
+      simd::LatentAttendArgs args;
+      args.n_queries = kHeads;
+      args.n_keys = std::min(simd::kKeyChunk, n_chosen - first);
+      args.kv_lora_rank = kLatent;
+      args.rope_dim = kRope;
+      args.query = query.data();
+      args.query_stride = kLatent + kRope;
+      args.rows = rows.data() + first;
+      args.next_rows = args.rows + args.n_keys;
+      args.n_next_rows = std::min(simd::kKeyChunk, n_chosen - first - args.n_keys);
+      args.partial = {max.data() + at * kHeads, sum.data() + at * kHeads,
+                      out.data() + at * kHeads * kLatent, kLatent};
+      args.scratch = scratch.data();
+      (k.*format.attend)(args);
+      for (int h = 0; at == 1 && h < kHeads; ++h) {
+        k.attend_merge(max.data() + h, sum.data() + h, out.data() + std::ptrdiff_t{h} * kLatent,
+                       max.data()[kHeads + h], sum.data()[kHeads + h],
+                       out.data() + std::ptrdiff_t{kHeads + h} * kLatent, kLatent);
+      }
+    }
+    const double once = seconds_since(start);
+    seconds += once;
+    state.SetIterationTime(once);
+  }
+  limits.measure(k, format.format != simd::KvFormat::kF32);
+  report(state, seconds / static_cast<double>(state.iterations()),
+         double{kHeads} * n_chosen * (2 * kLatent + kRope),
+         static_cast<double>(n_chosen) * static_cast<double>(row_bytes), limits);
+}
+
+/// One head: n_queries queries that see all of one chunk of keys.
+void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Kernels::*attend,
+               bool is_integer, int n_queries) {
+  const simd::Kernels& k = simd::kernels(isa);
+  constexpr int kKey = kNope + kRope, kKeys = simd::kKeyChunk;
+  Values values;
+  runtime::Array<float> query(index(n_queries) * kKey), key(kKeys * kKey), value(kKeys * kValue);
+  values.fill(query, 0.1f);
+  values.fill(key, 1.0f);
+  values.fill(value, 1.0f);
+  runtime::Array<float> max(index(n_queries)), sum(index(n_queries)),
+      out(index(n_queries) * kValue);
+  runtime::Array<std::byte> scratch(simd::attend_scratch_bytes(n_queries, kKey, kValue));
+  simd::AttendArgs args;
+  args.n_queries = n_queries;
+  args.n_keys = kKeys;
+  args.key_dim = kKey;
+  args.value_dim = kValue;
+  args.query = query.data();
+  args.query_stride = kKey;
+  args.key = key.data();
+  args.key_stride = kKey;
+  args.value = value.data();
+  args.value_stride = kValue;
+  args.partial = {max.data(), sum.data(), out.data(), kValue};
+  args.scratch = scratch.data();
+
+  Limits limits;
+  limits.measure(k, is_integer);
+  const Clock::time_point start = Clock::now();
+  for (auto _ : state) (k.*attend)(args);
+  const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
+  limits.measure(k, is_integer);
+  report(state, seconds, double{kKeys} * n_queries * (kKey + kValue),
+         double{kKeys} * (kKey + kValue) * sizeof(float), limits);
+}
+
+void register_all() {
+  for (const simd::Isa isa : simd::available_isas()) {
+    if (isa == simd::Isa::kScalar) continue;
+    const std::string level(simd::name(isa));
+    for (const RowFormat& format : kFormats) {
+      benchmark::RegisterBenchmark(
+          ("absorbed/" + std::string(format.name) + "/" + level).c_str(),
+          [=](benchmark::State& state) { run_absorbed(state, isa, format, 2048); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMillisecond);
+    }
+    benchmark::RegisterBenchmark(("dense/f32/" + level).c_str(), [=](benchmark::State& state) {
+      run_dense(state, isa, &simd::Kernels::attend, false, 512);
+    })->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(("dense/int16/" + level).c_str(), [=](benchmark::State& state) {
+      run_dense(state, isa, &simd::Kernels::attend_int16, true, 512);
+    })->Unit(benchmark::kMillisecond);
+  }
+}
+
+}  // namespace
+}  // namespace leyden
+
+int main(int argc, char** argv) {
+  leyden::register_all();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

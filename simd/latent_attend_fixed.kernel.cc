@@ -1,0 +1,106 @@
+#include "simd/attend_fixed_layout.h"
+#include "simd/kv_row.h"
+
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+/// How the latents of a cache row become codes and scales (at distances of kKeyChunk), and where
+/// its rotated key begins.
+struct Bf16Latents {
+  LEYDEN_INLINE void load(const std::byte* row, int kv_lora_rank, std::int16_t* codes,
+                          float* scale) {
+    fix_row<Role::kValue>(Bf16Row{reinterpret_cast<const std::uint16_t*>(row)}, kv_lora_rank, codes,
+                          scale, kKeyChunk);
+  }
+  LEYDEN_INLINE const std::byte* rope(const std::byte* row, int kv_lora_rank) {
+    return row + std::ptrdiff_t{kv_lora_rank} * 2;
+  }
+};
+
+struct Int8Latents {
+  static_assert(kKvGroup == kFixedRun);
+  LEYDEN_INLINE void store_step(const std::int8_t* from, std::int16_t* to) {
+    store_codes(to, load_i8(from));
+    store_codes(to + 16, load_i8(from + 16));
+  }
+  LEYDEN_INLINE const std::byte* scales(const std::byte* row, int kv_lora_rank) {
+    return row + (kv_lora_rank + 3) / 4 * 4;
+  }
+  LEYDEN_INLINE void load(const std::byte* row, int kv_lora_rank, std::int16_t* codes,
+                          float* scale) {
+    const auto* latents = reinterpret_cast<const std::int8_t*>(row);
+    int i = 0;
+    for (; i + kCodeStep <= kv_lora_rank; i += kCodeStep) store_step(latents + i, codes + i);
+    if (i < kv_lora_rank) {
+      std::int8_t last[kCodeStep] = {};
+      __builtin_memcpy(last, latents + i, static_cast<std::size_t>(kv_lora_rank - i));
+      store_step(last, codes + i);
+    }
+    for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
+      __builtin_memcpy(scale + run * kKeyChunk, scales(row, kv_lora_rank) + run * 4, 4);
+    }
+  }
+  LEYDEN_INLINE const std::byte* rope(const std::byte* row, int kv_lora_rank) {
+    return scales(row, kv_lora_rank) + n_runs(kv_lora_rank) * 4;
+  }
+};
+
+/// Sixteen rows at a time become codes, then columns of key panels and rows of value panels.
+template <typename Latents>
+LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
+  const int latent_width = padded(args.kv_lora_rank), rope_width = padded(args.rope_dim);
+  const int value_runs = n_runs(args.kv_lora_rank), rope_runs = n_runs(args.rope_dim);
+  const int rope_cell = latent_width / 2, key_cells = rope_cell + rope_width / 2;
+  Packing p =
+      lay_out(args.scratch, latent_width + rope_width, value_runs + rope_runs, args.kv_lora_rank);
+  std::int16_t* latents = p.codes;
+  std::int16_t* ropes = p.codes + std::ptrdiff_t{kTileRows} * latent_width;
+  float* rope_scale = p.key_scale + value_runs * kKeyChunk;
+  const int row_bytes =
+      static_cast<int>(Latents::rope(args.rows[0], args.kv_lora_rank) - args.rows[0]) +
+      args.rope_dim * 2;
+  Wishes wishes = {args.rows, args.n_keys, row_bytes};
+  for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+  for (int first = 0; first < args.n_keys; first += kTileRows) {
+    for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+    const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
+    for (int i = 0; i < n; ++i) {
+      const std::byte* row = args.rows[first + i];
+      Latents::load(row, args.kv_lora_rank, latents + std::ptrdiff_t{i} * latent_width,
+                    p.key_scale + first + i);
+      const std::byte* rope = Latents::rope(row, args.kv_lora_rank);
+      fix_row<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, args.rope_dim,
+                          ropes + std::ptrdiff_t{i} * rope_width, rope_scale + first + i,
+                          kKeyChunk);
+    }
+    blank_rows(latents, n, latent_width, p.key_scale + first, value_runs);
+    blank_rows(ropes, n, rope_width, rope_scale + first, rope_runs);
+    pack_as_columns(latents, latent_width, first, key_cells, p.keys);
+    pack_as_columns(ropes, rope_width, first, key_cells,
+                    p.keys + std::ptrdiff_t{rope_cell} * kCellPanel);
+    pack_as_rows(latents, latent_width, args.kv_lora_rank, first, p.values);
+  }
+  p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
+  find_tops(p, args.n_keys, value_runs);
+  attend_fixed(
+      {p.keys,
+       p.key_scale,
+       p.values,
+       p.value_scale,
+       p.value_top,
+       {{0, args.kv_lora_rank, 0, 0}, {args.kv_lora_rank, args.rope_dim, rope_cell, value_runs}},
+       2,
+       key_cells,
+       value_runs + rope_runs,
+       args.n_keys,
+       args.kv_lora_rank},
+      args.n_queries, args.query, args.query_stride, args.n_visible, args.partial, p.scratch,
+      {args.next_rows, args.n_next_rows, row_bytes});
+}
+
+}  // namespace
+
+void latent_attend_bf16(const LatentAttendArgs& args) noexcept { latent_attend<Bf16Latents>(args); }
+void latent_attend_int8(const LatentAttendArgs& args) noexcept { latent_attend<Int8Latents>(args); }
+
+}  // namespace leyden::simd::LEYDEN_ISA
