@@ -8,6 +8,12 @@ namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+/// Multiplications a second beside those of attention in fixed point, in either form of MLA, as
+/// measured (bench/RESULTS.md, Attention). Constants, because what is chosen decides about bits.
+constexpr double kFloatAttention = 0.6;
+constexpr double kIntegerWeights = 2.2;
+constexpr double kFloatWeights = 0.6;
+
 }  // namespace
 
 std::string_view name(AttentionMode mode) {
@@ -157,19 +163,23 @@ int Attention::first_sparse_token() const {
   return std::clamp(c_.index_topk - first_position_, 0, n_tokens_);
 }
 
-/// Multiplications per head of both forms for the chunk's first n queries, all dense
-/// (docs/design.md). Per query and key, absorbed: latent + rope for the score, latent for the
-/// value; decompressed: nope + rope and v, after nope + v times latent per key, once for all
-/// queries.
-bool Attention::decompression_pays(int n_queries) const {
+/// Time per head of both forms for the chunk's first n queries, all dense, counted in
+/// multiplications of attention in fixed point (docs/design.md). Per query and key, absorbed:
+/// latent + rope for the score, latent for the value; decompressed: nope + rope and v, after
+/// nope + v times latent with weights per key, once for all queries.
+bool Attention::decompression_pays(const AttentionWeights& w, int n_queries) const {
   if (settings_.mla == MlaMode::kDecompress) return true;
   if (settings_.mla == MlaMode::kAbsorb) return false;
   const double n = n_queries, latent = c_.kv_lora_rank, rope = c_.qk_rope_head_dim;
   const double nope = c_.qk_nope_head_dim, v = c_.v_head_dim;
   const double keys = first_position_ + n;
   const double pairs = n * (first_position_ + (n + 1) / 2);  // what causality leaves
-  const double absorbed = pairs * (2 * latent + rope) + n * latent * (nope + v);
-  const double decompressed = pairs * (nope + rope + v) + keys * latent * (nope + v);
+  const double attention = settings_.cache.kv == simd::KvFormat::kF32 ? kFloatAttention : 1.0;
+  const double weights = needs_of(w.k_b.first.format).integers ? kIntegerWeights : kFloatWeights;
+  const double absorbed =
+      pairs * (2 * latent + rope) / attention + n * latent * (nope + v) / weights;
+  const double decompressed =
+      pairs * (nope + rope + v) / attention + keys * latent * (nope + v) / weights;
   return decompressed < absorbed;
 }
 
@@ -187,7 +197,7 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
     profile.enter(Part::kAttention);
   }
   int done = 0;
-  if (n_dense > 0 && decompression_pays(n_dense)) {
+  if (n_dense > 0 && decompression_pays(w.attention, n_dense)) {
     dense_.run(team, w.attention, cache, layer, first_position_, n_dense, q_.data(), mixed_.data());
     done = n_dense;
   }

@@ -46,7 +46,7 @@ class Attention {
   void project(runtime::ThreadTeam& team, const LayerWeights& w, const Panels& in);
   void finish_token(int layer, const LayerWeights& w, const KvCache& cache, int t);
   int first_sparse_token() const;
-  bool decompression_pays(int n_queries) const;
+  bool decompression_pays(const AttentionWeights& w, int n_queries) const;
 
   const formats::ModelConfig& c_;
   Settings settings_;
