@@ -78,7 +78,7 @@ LEYDEN_INLINE void multiply_cells(const std::int32_t* a, std::ptrdiff_t a_stride
   for (int i = 0; i < n_cells; ++i, ++a, panel += kCellPanel) {
     I32x16 line[kCellVectors];
     LEYDEN_UNROLL
-    for (int v = 0; v < kCellVectors; ++v) line[v] = load(panel + 16 * v);
+    for (int v = 0; v < kCellVectors; ++v) line[v] = keep(load(panel + 16 * v));
     LEYDEN_UNROLL
     for (int r = 0; r < R; ++r) {
       const I32x16 cell = broadcast_i32(a[r * a_stride]);

@@ -288,9 +288,21 @@ LEYDEN_INLINE I32x16 dot_offset128(I32x16 acc, I8x64 w, I8x64 a) {
   return {dot_offset128(acc.lo, w.lo, a.lo), dot_offset128(acc.hi, w.hi, a.hi)};
 }
 
+/// The addition as an instruction rather than an intrinsic, and `keep`: g++ 12 copies the
+/// intrinsic's accumulator to another register and back, and reads a vector that several products
+/// use from memory for each of them.
+LEYDEN_INLINE __m256i dot_i16(__m256i acc, __m256i a, __m256i b) {
+  const __m256i products = _mm256_madd_epi16(a, b);
+  asm("vpaddd %1, %0, %0" : "+x"(acc) : "x"(products));
+  return acc;
+}
 LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
-  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(a.lo, b.lo)),
-          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(a.hi, b.hi))};
+  return {dot_i16(acc.lo, a.lo, b.lo), dot_i16(acc.hi, a.hi, b.hi)};
+}
+/// x, in a register.
+LEYDEN_INLINE I32x16 keep(I32x16 x) {
+  asm("" : "+x"(x.lo), "+x"(x.hi));
+  return x;
 }
 
 /// Eight rows of eight.

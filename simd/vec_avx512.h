@@ -234,8 +234,15 @@ LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));  // see dpbusd
   return acc;
 #else
-  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(a.v, b.v))};
+  const __m512i products = _mm512_madd_epi16(a.v, b.v);
+  asm("vpaddd %1, %0, %0" : "+v"(acc.v) : "v"(products));
+  return acc;
 #endif
+}
+/// x, in a register: g++ 12 reads a vector that several products use from memory for each of them.
+LEYDEN_INLINE I32x16 keep(I32x16 x) {
+  asm("" : "+v"(x.v));
+  return x;
 }
 
 /// The low 16 bits of every lane.
