@@ -6,10 +6,12 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <stdexcept>
 
 #include "src/engine_impl.h"
 #include "src/model/cost.h"
+#include "src/self_check.h"
 #include "src/session.h"
 
 namespace leyden {
@@ -57,21 +59,26 @@ class Measurement {
       before = now;
       if (settled) break;
     }
-    std::vector<std::array<double, model::kParts.size()>> parts;
+    Profiles profiles;
     for (int i = 0; i < repeat; ++i) {
       row_.samples.push_back(sample());
-      parts.push_back(part_seconds());
+      profiles.push_back(session_.profile());
     }
     row_.tokens_per_second = median(row_.samples);
-    for (std::size_t part = 0; part < model::kParts.size(); ++part) {
-      std::vector<double> values;
-      for (const auto& sampled : parts) values.push_back(sampled[part]);
-      row_.seconds_per_token[part] = median(values) / row_.n;
+    for (const model::Part part : model::kParts) {
+      row_.part_seconds[static_cast<std::size_t>(part)] =
+          per_token(profiles, {&part, 1}, model::kSteps);
+    }
+    for (const model::Step step : model::kSteps) {
+      row_.step_seconds[static_cast<std::size_t>(step)] =
+          per_token(profiles, model::kParts, {&step, 1});
     }
     return row_;
   }
 
  private:
+  using Profiles = std::vector<model::Profile>;
+
   /// Tokens per second of one run; the cache is as before afterwards.
   double sample() {
     session_.profile().reset();
@@ -85,12 +92,17 @@ class Measurement {
     session_.truncate(row_.depth);
     return row_.n / seconds;
   }
-  std::array<double, model::kParts.size()> part_seconds() const {
-    std::array<double, model::kParts.size()> seconds = {};
-    for (std::size_t i = 0; i < seconds.size(); ++i) {
-      seconds[i] = session_.profile().seconds(model::kParts[i]);
+  /// The median time of some steps of some parts.
+  double per_token(const Profiles& profiles, std::span<const model::Part> parts,
+                   std::span<const model::Step> steps) const {
+    std::vector<double> values;
+    for (const model::Profile& profile : profiles) {
+      double& sum = values.emplace_back(0);
+      for (const model::Part part : parts) {
+        for (const model::Step step : steps) sum += profile.seconds(part, step);
+      }
     }
-    return seconds;
+    return median(std::move(values)) / row_.n;
   }
 
   Session& session_;
@@ -118,13 +130,11 @@ void check_limits(const runtime::MachineLimits& before, const runtime::MachineLi
                   const std::function<void(const std::string&)>& warn) {
   const auto compare = [&](const char* what, double was, double is) {
     if (std::abs(is - was) <= kMoved * was) return;
-    warn(
-        fmt::format("with {} threads {} moved from {:.1f} to {:.1f} meanwhile: something else "
-                    "used the machine, or its frequency changed",
-                    before.threads, what, was, is));
+    warn(fmt::format("with {} thread{} {} moved from {:.1f} to {:.1f} meanwhile", before.threads,
+                     before.threads == 1 ? "" : "s", what, was, is));
   };
   compare("the read bandwidth (GB/s)", before.read_gb_per_second, after.read_gb_per_second);
-  compare("the integer peak (GMAC/s)", before.integer_gmac_per_second,
+  compare("the integer peak (GMAC/s), hence the frequency,", before.integer_gmac_per_second,
           after.integer_gmac_per_second);
 }
 
@@ -133,6 +143,8 @@ void check_limits(const runtime::MachineLimits& before, const runtime::MachineLi
 void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
                    const std::function<void(const BenchmarkRow&)>& done,
                    const std::function<void(const std::string&)>& warn) {
+  if (const auto complaint = complain_of_small_pages(resident_memory())) warn(*complaint);
+  const CpuTimes before = cpu_times();
   for (const int threads : plan.threads) {
     EngineOptions options = engine->options();
     options.threads = threads;
@@ -166,6 +178,7 @@ void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkP
     }
     check_limits(limits, runtime::measure_limits(*with_threads->impl().team), warn);
   }
+  if (const auto complaint = complain_of_others(before, cpu_times())) warn(*complaint);
 }
 
 }  // namespace leyden

@@ -31,13 +31,14 @@ struct BenchmarkRow {
   double weight_bytes_per_token = 0, cache_bytes_per_token = 0;  // of decoding
   double gb_per_second = 0, bandwidth_share = 0;                 // of what was read at least
   double gmac_per_second = 0, mac_share = 0;                     // of products with weights
-  std::array<double, model::kParts.size()> seconds_per_token = {};
+  std::array<double, model::kParts.size()> part_seconds = {};    // per token
+  std::array<double, model::kSteps.size()> step_seconds = {};    // the same time, split otherwise
   runtime::MachineLimits limits;
 };
 
 /// Measures every row, calling `done` after each. The limits are measured for each thread count
-/// before its rows and again after them; `warn` hears when they moved by more than a tenth, since
-/// then the machine was not the engine's alone.
+/// before its rows and again after them. `warn` hears when they moved by more than a tenth, when
+/// other processes used the machine, and when the weights lie in small pages.
 void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
                    const std::function<void(const BenchmarkRow&)>& done,
                    const std::function<void(const std::string&)>& warn);

@@ -38,7 +38,11 @@ Report::Report(ReportFormat format, std::string model, std::string recipe, std::
 nlohmann::json Report::row_json(const BenchmarkRow& row) const {
   nlohmann::json parts;
   for (std::size_t i = 0; i < model::kParts.size(); ++i) {
-    parts[std::string(name(model::kParts[i]))] = finite(row.seconds_per_token[i]);
+    parts[std::string(name(model::kParts[i]))] = finite(row.part_seconds[i]);
+  }
+  nlohmann::json steps;
+  for (std::size_t i = 0; i < model::kSteps.size(); ++i) {
+    steps[std::string(name(model::kSteps[i]))] = finite(row.step_seconds[i]);
   }
   const bool decodes = row.test == "decode";
   return {{"model", model_},
@@ -59,6 +63,7 @@ nlohmann::json Report::row_json(const BenchmarkRow& row) const {
           {"read_gb_per_second_limit", finite(row.limits.read_gb_per_second)},
           {"integer_gmac_per_second_limit", finite(row.limits.integer_gmac_per_second)},
           {"parts", std::move(parts)},
+          {"steps", std::move(steps)},
           {"samples", row.samples}};
 }
 
@@ -83,12 +88,32 @@ void Report::print_markdown(const BenchmarkRow& row) {
              decodes ? fmt::format("{:.1f} %", 100 * row.bandwidth_share) : "", row.gmac_per_second,
              100 * row.mac_share);
   double total = 0;
-  for (const double seconds : row.seconds_per_token) total += seconds;
-  for (const double seconds : row.seconds_per_token) {
+  for (const double seconds : row.part_seconds) total += seconds;
+  for (const double seconds : row.part_seconds) {
     fmt::print(out_, " {:.1f} % |", 100 * seconds / total);
   }
   fmt::print(out_, "\n");
   std::fflush(out_);
+}
+
+/// A second table: the same time by what was done.
+void Report::print_steps() const {
+  fmt::print(out_, "\n| test | depth | threads |");
+  for (const model::Step step : model::kSteps) fmt::print(out_, " {} |", name(step));
+  fmt::print(out_, "\n|---|---|---|");
+  for (std::size_t i = 0; i < model::kSteps.size(); ++i) fmt::print(out_, "---|");
+  fmt::print(out_, "\n");
+  for (const auto& row : rows_) {
+    fmt::print(out_, "| {} {} | {} | {} |", row["test"].get<std::string>(), row["n"].get<int>(),
+               row["depth"].get<int>(), row["threads"].get<int>());
+    double total = 0;
+    for (const auto& seconds : row["steps"]) total += seconds.get<double>();
+    for (const model::Step step : model::kSteps) {
+      const double seconds = row["steps"][std::string(name(step))].get<double>();
+      fmt::print(out_, " {:.1f} % |", 100 * seconds / total);
+    }
+    fmt::print(out_, "\n");
+  }
 }
 
 void Report::print_csv(const BenchmarkRow& row) {
@@ -97,12 +122,14 @@ void Report::print_csv(const BenchmarkRow& row) {
                "model,recipe,isa,threads,test,n,depth,tokens_per_second,gb_per_second,"
                "bandwidth_share,gmac_per_second,mac_share");
     for (const model::Part part : model::kParts) fmt::print(out_, ",{}_seconds", name(part));
+    for (const model::Step step : model::kSteps) fmt::print(out_, ",{}_seconds", name(step));
     fmt::print(out_, "\n");
   }
   fmt::print(out_, "\"{}\",{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}", model_, recipe_,
              isa_, row.threads, row.test, row.n, row.depth, row.tokens_per_second,
              row.gb_per_second, row.bandwidth_share, row.gmac_per_second, row.mac_share);
-  for (const double seconds : row.seconds_per_token) fmt::print(out_, ",{:.6g}", seconds);
+  for (const double seconds : row.part_seconds) fmt::print(out_, ",{:.6g}", seconds);
+  for (const double seconds : row.step_seconds) fmt::print(out_, ",{:.6g}", seconds);
   fmt::print(out_, "\n");
   std::fflush(out_);
 }
@@ -128,6 +155,7 @@ void Report::add(const BenchmarkRow& row) {
 void Report::finish() {
   if (format_ == ReportFormat::kJson) fmt::print(out_, "{}\n", rows_.dump());
   if (format_ != ReportFormat::kMarkdown || rows_.empty()) return;
+  print_steps();
   fmt::print(out_, "\nLimits measured in the same run:");
   int seen = 0;
   for (const auto& row : rows_) {

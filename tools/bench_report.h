@@ -27,6 +27,7 @@ class Report {
   nlohmann::json row_json(const BenchmarkRow& row) const;
   void print_markdown(const BenchmarkRow& row);
   void print_csv(const BenchmarkRow& row);
+  void print_steps() const;
 
   ReportFormat format_;
   std::string model_, recipe_, isa_;

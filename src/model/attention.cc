@@ -91,7 +91,8 @@ Angles Attention::angles(int t) const {
 }
 
 /// All products of the layer's input and of the query latent (NUMERICS 4.1, 6.2, 6.3, 6.5).
-void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const Panels& in) {
+void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const Panels& in,
+                        Profile& profile) {
   const AttentionWeights& a = w.attention;
   std::array<Linear, 5> products;
   std::size_t n = 0;
@@ -112,6 +113,7 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
   multiply(team, scratch_, std::span(products).first(n));
   if (!a.q_a) return;
 
+  profile.enter(Step::kNormalize);
   q_in_.reset(n_tokens_, c_.q_lora_rank);
   team.run(n_tokens_, [&](int t, int) {
     float* const row = q_a_.data() + std::ptrdiff_t{t} * c_.q_lora_rank;
@@ -119,6 +121,7 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
                              row);
     q_in_.set_row(t, row);
   });
+  profile.enter(Step::kProducts);
   n = 0;
   add(a.q_b, q_in_, q_.data());
   if (w.indexer) add(w.indexer->q_b, q_in_, index_q_.data());
@@ -186,16 +189,17 @@ bool Attention::decompression_pays(const AttentionWeights& w, int n_queries) con
 void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
                     const KvCache& cache, const Panels& in, float* x, LayerTrace* trace,
                     Profile& profile) {
-  profile.enter(Part::kAttention);
-  project(team, w, in);
+  profile.enter(Part::kAttention, Step::kProducts);
+  project(team, w, in, profile);
+  profile.enter(Step::kNormalize);
   team.run(n_tokens_, [&](int t, int) { finish_token(layer, w, cache, t); });
 
   const int n_dense = first_sparse_token();
   if (n_dense < n_tokens_) {
-    profile.enter(Part::kIndexer);
+    profile.enter(Part::kIndexer, Step::kSelect);
     indexer_.select(team, cache, layer, n_dense, n_tokens_, first_position_);
-    profile.enter(Part::kAttention);
   }
+  profile.enter(Part::kAttention, Step::kAttend);
   int done = 0;
   if (n_dense > 0 && decompression_pays(w.attention, n_dense)) {
     dense_.run(team, w.attention, cache, layer, first_position_, n_dense, q_.data(), mixed_.data());
@@ -208,12 +212,15 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
   };
   latent_.run(team, w.attention, cache, layer, done, n_tokens_, q_.data(), keys, mixed_.data());
 
+  profile.enter(Step::kNormalize);
   const int mixed_cols = c_.num_attention_heads * c_.v_head_dim;
   o_in_.reset(n_tokens_, mixed_cols);
   team.run(n_tokens_,
            [&](int t, int) { o_in_.set_row(t, mixed_.data() + std::ptrdiff_t{t} * mixed_cols); });
   const Linear o = {w.attention.o, o_in_.panels(), out_.data(), c_.hidden_size};
+  profile.enter(Step::kProducts);
   multiply(team, scratch_, {&o, 1});
+  profile.enter(Step::kOther);
   simd::kernels().add(out_.data(), n_tokens_ * c_.hidden_size, x);
 
   if (trace == nullptr || !c_.has_indexer()) return;

@@ -65,17 +65,17 @@ void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
   for (std::size_t layer = 0; layer < w_.layers.size(); ++layer) {
     const LayerWeights& w = w_.layers[layer];
     LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
-    profile_.enter(Part::kRest);
+    profile_.enter(Part::kRest, Step::kNormalize);
     normalize(w.attn_norm, 0, n);
     attention_.run(team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace, profile_);
-    profile_.enter(Part::kRest);
+    profile_.enter(Part::kRest, Step::kNormalize);
     normalize(w.ffn_norm, 0, n);
-    profile_.enter(w.mlp ? Part::kDense : Part::kExperts);
+    profile_.enter(w.mlp ? Part::kDense : Part::kExperts, Step::kProducts);
     feed_forward(w, n, layer_trace);
   }
-  profile_.enter(Part::kHead);
+  profile_.enter(Part::kHead, Step::kProducts);
   if (n_logits > 0) compute_logits(n - n_logits, n_logits, logits);
-  profile_.enter(Part::kRest);
+  profile_.enter(Part::kRest, Step::kOther);
 }
 
 void Forward::compute_logits(int first_token, int n_logits, float* logits) {
@@ -114,6 +114,7 @@ void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trac
     return;
   }
   choose_experts(*w.moe, n_tokens, trace);
+  profile_.enter(Step::kProducts);
   const std::size_t n_choices = index(n_tokens) * index(c_.num_experts_per_tok);
   ffn_.run_moe(team_, *w.moe, in_, n_tokens, std::span(choices_).first(n_choices), x_.data());
 }
@@ -123,6 +124,7 @@ void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trac
   const std::size_t n_chosen = index(c_.num_experts_per_tok);
   const Linear router = {w.router, in_.panels(), router_logits_.data(), c_.n_routed_experts};
   multiply(team_, scratch_, {&router, 1});
+  profile_.enter(Step::kRoute);
   team_.run(n_tokens, [&](int t, int worker) {
     route(c_, {router_logits_.data() + index(t) * n_experts, n_experts}, w.router_bias,
           {router_scratch_.data() + index(worker) * 2 * n_experts, 2 * n_experts},

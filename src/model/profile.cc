@@ -20,4 +20,22 @@ std::string_view name(Part part) {
   return "?";
 }
 
+std::string_view name(Step step) {
+  switch (step) {
+    case Step::kProducts:
+      return "products";
+    case Step::kAttend:
+      return "attend";
+    case Step::kSelect:
+      return "select";
+    case Step::kNormalize:
+      return "normalize";
+    case Step::kRoute:
+      return "route";
+    case Step::kOther:
+      return "other";
+  }
+  return "?";
+}
+
 }  // namespace leyden::model
