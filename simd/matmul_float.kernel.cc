@@ -12,8 +12,8 @@ constexpr int kTokens = 1;
 constexpr int kTokens = 6;
 #endif
 
-// Weights are asked for this far (bytes) before they are needed; see matmul_integer.kernel.cc.
-constexpr int kReadAhead = 3072;
+// Weights are asked for this far (bytes) before they are needed; see matmul_blocks.h.
+constexpr int kReadAhead = 8192;
 
 struct F32 {
   static constexpr std::size_t kBytes = kBlockBytesF32;
@@ -54,7 +54,7 @@ LEYDEN_INLINE void multiply(const std::byte* block, const MatmulArgs& args,
       constexpr int kQuadBytes = static_cast<int>(Format::kBytes) / (kBlock / 4);
       LEYDEN_UNROLL
       for (int i = 0; i < kQuadBytes; i += kLine) {
-        __builtin_prefetch(block + quad * kQuadBytes + kReadAhead + i, 0, 1);
+        prefetch(block + quad * kQuadBytes + kReadAhead + i);
       }
       F32x16 w[4];
       Format::load_quad(block, quad, w);

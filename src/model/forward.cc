@@ -2,41 +2,71 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 namespace leyden::model {
 namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-ActivationNeeds needs_of_mlp(const MlpWeights& w) {
-  return needs_of(w.gate.format) | needs_of(w.up.format) | needs_of(w.down.format);
+/// What several matrices read together; absent ones read nothing.
+class Needs {
+ public:
+  Needs& operator<<(const quant::MatrixView& m) {
+    sum_ = sum_ | needs_of(m.format);
+    return *this;
+  }
+  Needs& operator<<(const quant::MatrixStack& m) { return *this << m.first; }
+  template <typename Matrix>
+  Needs& operator<<(const std::optional<Matrix>& m) {
+    return m ? *this << *m : *this;
+  }
+  ActivationNeeds sum() const { return sum_; }
+
+ private:
+  ActivationNeeds sum_;
+};
+
+/// Of a layer's input, the residual stream after a norm.
+ActivationNeeds needs_of_input(const ModelWeights& weights) {
+  Needs needs;
+  needs << weights.head;
+  for (const LayerWeights& w : weights.layers) {
+    needs << w.attention.q_a << w.attention.kv_a;
+    if (!w.attention.q_a) needs << w.attention.q_b;
+    if (w.indexer) needs << w.indexer->q_b << w.indexer->k << w.indexer->head_weights;
+    if (w.mlp) needs << w.mlp->gate << w.mlp->up;
+    if (!w.moe) continue;
+    needs << w.moe->router << w.moe->gate << w.moe->up;
+    if (w.moe->shared) needs << w.moe->shared->gate << w.moe->shared->up;
+  }
+  return needs.sum();
+}
+
+/// Of what attention computes on the way.
+ActivationNeeds needs_of_attention(const ModelWeights& weights) {
+  Needs needs;
+  for (const LayerWeights& w : weights.layers) {
+    const AttentionWeights& a = w.attention;
+    needs << a.q_b << a.k_b << a.k_b_absorbed << a.v_b << a.o;
+    if (w.indexer) needs << w.indexer->q_b;
+  }
+  return needs.sum();
+}
+
+/// Of the MLPs: their inputs, gathered by expert, and their hidden rows.
+ActivationNeeds needs_of_ffn(const ModelWeights& weights) {
+  Needs needs;
+  for (const LayerWeights& w : weights.layers) {
+    if (w.mlp) needs << w.mlp->gate << w.mlp->up << w.mlp->down;
+    if (!w.moe) continue;
+    needs << w.moe->gate << w.moe->up << w.moe->down;
+    if (w.moe->shared) needs << w.moe->shared->gate << w.moe->shared->up << w.moe->shared->down;
+  }
+  return needs.sum();
 }
 
 }  // namespace
-
-ActivationNeeds needs_of(const ModelWeights& weights) {
-  ActivationNeeds needs = needs_of(weights.head.format);
-  for (const LayerWeights& w : weights.layers) {
-    const AttentionWeights& a = w.attention;
-    if (a.q_a) needs = needs | needs_of(a.q_a->format);
-    for (const quant::WeightFormat format :
-         {a.q_b.format, a.kv_a.format, a.k_b.first.format, a.k_b_absorbed.first.format,
-          a.v_b.first.format, a.o.format}) {
-      needs = needs | needs_of(format);
-    }
-    if (w.indexer) {
-      needs = needs | needs_of(w.indexer->q_b.format) | needs_of(w.indexer->k.format) |
-              needs_of(w.indexer->head_weights.format);
-    }
-    if (w.mlp) needs = needs | needs_of_mlp(*w.mlp);
-    if (w.moe) {
-      needs = needs | needs_of(w.moe->router.format) |
-              needs_of_mlp(MlpWeights{w.moe->gate.first, w.moe->up.first, w.moe->down.first});
-      if (w.moe->shared) needs = needs | needs_of_mlp(*w.moe->shared);
-    }
-  }
-  return needs;
-}
 
 Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights,
                  const Attention::Settings& settings, int chunk, runtime::ThreadTeam& team)
@@ -44,12 +74,12 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
       w_(weights),
       team_(team),
       chunk_(chunk),
-      attention_(config, settings, chunk, team.size(), needs_of(weights)),
-      ffn_(config, chunk, team.size(), needs_of(weights)) {
+      attention_(config, settings, chunk, team.size(), needs_of_attention(weights)),
+      ffn_(config, chunk, team.size(), needs_of_ffn(weights)) {
   const std::size_t tokens = index(chunk), hidden = index(config.hidden_size);
   x_ = runtime::Array<float>(tokens * hidden);
   normed_ = runtime::Array<float>(tokens * hidden);
-  in_ = Panels(chunk, std::int64_t{chunk} * blocks_of(config.hidden_size), needs_of(weights));
+  in_ = Panels(chunk, std::int64_t{chunk} * blocks_of(config.hidden_size), needs_of_input(weights));
   router_logits_ = runtime::Array<float>(tokens * index(config.n_routed_experts));
   router_scratch_ = runtime::Array<float>(index(team.size()) * 2 * index(config.n_routed_experts));
   choices_.resize(tokens * index(config.num_experts_per_tok));

@@ -54,7 +54,4 @@ class Forward {
   Scratch scratch_;
 };
 
-/// What the weights of a model read, all of them together.
-ActivationNeeds needs_of(const ModelWeights& weights);
-
 }  // namespace leyden::model

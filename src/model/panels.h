@@ -46,7 +46,7 @@ class Panels {
   void set_row(int row, const float* x) const;
   /// Quantizes x, columns 128 `block` ... of row `row`.
   void set_block(int row, int block, const float* x) const;
-  /// Copies row `from_row` of `from`, which has the same columns and needs.
+  /// Copies row `from_row` of `from`, which has the same columns and at least the same needs.
   void copy_row(int row, const Panels& from, int from_row) const;
 
   std::span<const simd::ActivationPanel> panels(int group = 0) const;
