@@ -14,6 +14,9 @@ if(LEYDEN_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${LEYDEN_SANITIZE})
 endif()
+if(LEYDEN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link -Wno-error) # g++ is who judges warnings
+endif()
 
 # leyden_room(NAME DEPENDS target... [EXTERNAL target...])
 # One static library per room from all .cc files of the folder except .kernel.cc.

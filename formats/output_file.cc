@@ -34,6 +34,11 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
   if (std::filesystem::is_directory(path_, ignored)) {
     throw WriteError(path_.string(), "is a directory, expected the name of a file to write");
   }
+  // A rename would put a file where a device was: /dev/null, for one.
+  if (std::filesystem::exists(path_, ignored) &&
+      !std::filesystem::is_regular_file(path_, ignored)) {
+    throw WriteError(path_.string(), "is no regular file, expected the name of a file to write");
+  }
   descriptor_ = open_locked(partial_, path_.string(), mode);
   if (unfinished == Unfinished::kKeep) stays_ = ::lseek(descriptor_, 0, SEEK_END) > 0;
   if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && reserve(size)) {

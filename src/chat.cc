@@ -15,6 +15,25 @@ ContextFull::ContextFull(std::size_t n_tokens, std::int32_t n_capacity)
       tokens(n_tokens),
       capacity(n_capacity) {}
 
+namespace {
+
+bool offers_tools(const std::vector<text::Message>& messages) {
+  return std::ranges::any_of(messages, [](const text::Message& message) {
+    return message.tools.is_array() && !message.tools.empty();
+  });
+}
+
+/// Ids as in OpenAI's interface: they are the program's own, and no part of any prompt.
+void number_calls(std::vector<text::ToolCall>& calls, const std::vector<text::Message>& before) {
+  std::size_t n = 0;
+  for (const text::Message& message : before) {
+    if (message.tool_calls) n += message.tool_calls->size();
+  }
+  for (text::ToolCall& call : calls) call.id = fmt::format("call_{}", n++);
+}
+
+}  // namespace
+
 Chat::Chat(std::shared_ptr<const Engine> engine)
     : engine_(std::move(engine)), format_(engine_->chat_format()), session_(engine_) {}
 
@@ -37,18 +56,21 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
       std::min<std::size_t>(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
   session_.truncate(static_cast<std::int32_t>(known));
 
-  GenerationOptions with_thinking = options;
-  with_thinking.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
+  GenerationOptions settled = options;
+  settled.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
+  if (offers_tools(messages)) settled.calls = format_;
   sampler.clear_history();
   for (const text::TokenId token : prompt) sampler.accept(token);
   const auto fresh = std::span(prompt).subspan(known);
-  Generation result = generate(session_, fresh, sampler, with_thinking, events);
+  Generation result = generate(session_, fresh, sampler, settled, events);
+  number_calls(result.tool_calls, messages);
 
   if (result.finish == Finish::kInterrupt && result.tokens.empty()) return result;
   text::Message& message = messages.emplace_back();
   message.role = "assistant";
   message.content = result.content;
   message.reasoning_content = result.reasoning;
+  if (!result.tool_calls.empty()) message.tool_calls = result.tool_calls;
   return result;
 }
 

@@ -37,6 +37,7 @@ class Chat {
   void say(std::string role, std::string content);
 
   /// Answers the messages, the last of which is the user's (or a tool's), and appends the answer.
+  /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.
   /// Errors: text::ChatError; ContextFull. The messages are then as they were.

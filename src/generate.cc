@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <stdexcept>
 
+#include "src/answer_text.h"
 #include "src/engine.h"
-#include "src/text/stop_strings.h"
-#include "src/text/stream_decoder.h"
 
 namespace leyden {
 namespace {
@@ -19,53 +17,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// Turns the answer's tokens into text: whole characters only, reasoning and content apart, nothing
-/// of what may become a stop string.
-class AnswerText {
- public:
-  AnswerText(const text::Tokenizer& tokenizer, const GenerationOptions& options,
-             const GenerationEvents& events, Generation& out)
-      : tokenizer_(tokenizer),
-        think_end_(tokenizer.added_token("</think>")),
-        decoder_(tokenizer),
-        stops_(options.stops),
-        reasoning_(options.starts_reasoning),
-        events_(events),
-        out_(out) {}
-
-  void push(text::TokenId token) {
-    if (reasoning_ && think_end_ && token == *think_end_) {
-      emit(decoder_.finish());
-      reasoning_ = false;
-      return;
-    }
-    pass_on(decoder_.push(token));
-  }
-  void finish() {
-    pass_on(decoder_.finish());
-    if (!reasoning_) emit(stops_.finish());
-  }
-  bool stopped() const { return stops_.stopped(); }
-
- private:
-  void pass_on(const std::string& text) { emit(reasoning_ ? text : stops_.push(text)); }
-  void emit(const std::string& text) {
-    if (text.empty()) return;
-    (reasoning_ ? out_.reasoning : out_.content) += text;
-    if (events_.on_text) {
-      events_.on_text(reasoning_ ? Channel::kReasoning : Channel::kContent, text);
-    }
-  }
-
-  const text::Tokenizer& tokenizer_;
-  std::optional<text::TokenId> think_end_;
-  text::StreamDecoder decoder_;
-  text::StopStrings stops_;
-  bool reasoning_;
-  const GenerationEvents& events_;
-  Generation& out_;
-};
 
 }  // namespace
 
@@ -105,7 +56,7 @@ Generation generate(Session& session, std::span<const text::TokenId> prompt, tex
   }
 
   start = Clock::now();
-  AnswerText text(session.engine().tokenizer(), options, events, out);
+  AnswerText text(session.engine().tokenizer(), options, events.on_text);
   while (true) {
     const text::TokenId token = sampler.sample(session.logits());
     if (std::ranges::find(ends, token) != ends.end()) break;
@@ -127,6 +78,9 @@ Generation generate(Session& session, std::span<const text::TokenId> prompt, tex
     }
   }
   text.finish();
+  out.content = text.content();
+  out.reasoning = text.reasoning();
+  out.tool_calls = text.tool_calls();
   out.decode_seconds = seconds_since(start);
   return out;
 }

@@ -2,12 +2,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "src/session.h"
+#include "src/text/chat_format.h"
+#include "src/text/message.h"
 #include "src/text/sampler.h"
 
 namespace leyden {
@@ -28,6 +31,8 @@ struct GenerationOptions {
   int max_tokens = 0;              // 0: as many as the context holds
   std::vector<std::string> stops;  // strings that end the content
   bool starts_reasoning = false;   // the prompt opened a <think>
+  /// Take tool calls of this format out of the content; unset: they are content.
+  std::optional<text::ChatFormat> calls = {};
 };
 
 /// What a caller may want to know while an answer grows. Any of them may be empty.
@@ -40,6 +45,7 @@ struct GenerationEvents {
 struct Generation {
   std::vector<text::TokenId> tokens;  // without the end token
   std::string content, reasoning;
+  std::vector<text::ToolCall> tool_calls;
   Finish finish = Finish::kStop;
   int prompt_tokens = 0;  // computed now; those found in the session's context not counted
   double prefill_seconds = 0, decode_seconds = 0;

@@ -95,6 +95,7 @@ void greet(const Printer& printer, const SessionStore& store, const Conversation
 }
 
 int run_chat(const ChatOptions& options) {
+  apply(options.sampling, {});  // wrong usage should not wait until the model is loaded
   const bool utf8 = use_utf8_locale();
   const bool conversing = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
   const bool capable = conversing && terminal_has_escapes();

@@ -109,10 +109,11 @@ void run_eval(const EvalOptions& options) {
     ProgressLine line("divergence", ProgressLine::Unit::kTokens);
     const Divergence result = divergence(engine, other, documents, progress_on(line));
     line.clear();
-    fmt::print(
-        "KL divergence from {}: mean {:.3e}, 99th percentile {:.3e}; same best token {:.2f} "
-        "% of {} positions\n",
-        options.kl, result.kl_mean, result.kl_p99, 100 * result.top1_agreement, result.n_positions);
+    fmt::print(text,
+               "KL divergence from {}: mean {:.3e}, 99th percentile {:.3e}; same best token {:.2f} "
+               "% of {} positions\n",
+               options.kl, result.kl_mean, result.kl_p99, 100 * result.top1_agreement,
+               result.n_positions);
     out["kl_mean"] = result.kl_mean;
     out["kl_p99"] = result.kl_p99;
     out["top1_agreement"] = result.top1_agreement;

@@ -1,11 +1,12 @@
 #include "tools/json_output.h"
 
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
+
+#include "formats/output_file.h"
 
 namespace leyden::tools {
 
@@ -17,15 +18,18 @@ void write_json(const std::string& file, const nlohmann::json& document) {
     if (!std::cout) throw std::runtime_error("standard output: can't write");
     return;
   }
-  const std::string aside = file + ".partial";
-  std::ofstream out(aside, std::ios::binary);
-  out << text << std::flush;
-  out.close();
-  if (!out || std::rename(aside.c_str(), file.c_str()) != 0) {
-    std::error_code ignored;
-    std::filesystem::remove(aside, ignored);
-    throw std::runtime_error(file + ": can't write the JSON");
+  std::error_code missing;
+  const auto kind = std::filesystem::status(file, missing).type();
+  using std::filesystem::file_type;
+  if (kind == file_type::character || kind == file_type::fifo) {  // as /dev/stdout
+    std::ofstream out(file, std::ios::binary);
+    out << text << std::flush;
+    if (!out) throw std::runtime_error(file + ": can't write");
+    return;
   }
+  formats::OutputFile out(file, text.size());
+  out.write(0, std::as_bytes(std::span(text)));
+  out.commit();
 }
 
 std::FILE* human_output(const std::string& json_file) { return json_file == "-" ? stderr : stdout; }

@@ -8,7 +8,7 @@
 namespace leyden::tools {
 
 /// Writes a document to a file (aside, then renamed), or to standard output for "-".
-/// Errors: std::runtime_error naming the file.
+/// Errors: formats::WriteError, std::runtime_error naming the file.
 void write_json(const std::string& file, const nlohmann::json& document);
 
 /// Where text for people goes: standard output, unless that is where the JSON goes.

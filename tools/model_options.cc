@@ -76,11 +76,13 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
   command
       .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
       ->type_name("C")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command
       .add_option("--context", engine.context,
                   "Tokens the context may hold (default: the model's maximum)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);

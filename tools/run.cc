@@ -4,11 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "formats/json.h"
+#include "formats/json_text.h"
 #include "src/chat.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
+#include "tools/request_file.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
 
@@ -18,7 +20,7 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string prompt, file, system, thinking = "off", json_file;
+  std::string prompt, file, messages_file, tools_file, system, thinking = "off", json_file;
   bool raw = false;
   int max_tokens = 0;
 };
@@ -35,18 +37,52 @@ Generation continue_text(const std::shared_ptr<const Engine>& engine, const std:
   return generate(session, tokens, sampler, options, events);
 }
 
-Generation answer_question(const std::shared_ptr<const Engine>& engine, const RunOptions& run,
-                           const std::string& prompt, text::Sampler& sampler,
+/// The conversation to be answered, from a file or made of one prompt.
+std::vector<text::Message> conversation(const RunOptions& run, const std::string& prompt) {
+  std::vector<text::Message> messages;
+  const auto say = [&messages](const char* role, const std::string& content) {
+    text::Message& message = messages.emplace_back();
+    message.role = role;
+    message.content = content;
+  };
+  if (!run.messages_file.empty()) {
+    messages = read_messages(run.messages_file);
+  } else {
+    if (!run.system.empty()) say("system", run.system);
+    say("user", prompt);
+  }
+  if (!run.tools_file.empty()) offer_tools(run.tools_file, messages);
+  return messages;
+}
+
+Generation answer_messages(const std::shared_ptr<const Engine>& engine, const RunOptions& run,
+                           std::vector<text::Message> messages, text::Sampler& sampler,
                            const GenerationOptions& options, const GenerationEvents& events) {
   Chat chat(engine);
-  if (!run.system.empty()) chat.say("system", run.system);
-  chat.say("user", prompt);
+  chat.messages = std::move(messages);
   chat.render.thinking = run.thinking == "on";
   return chat.answer(sampler, options, events);
 }
 
+/// Tool calls as in OpenAI's interface, [{"id", "type", "function": {"name", "arguments"}}], where
+/// the arguments are a string that holds JSON.
+formats::Json tool_calls_json(std::vector<text::ToolCall> calls) {
+  text::Message message;
+  message.tool_calls = std::move(calls);
+  return text::assistant_json(message)["tool_calls"];
+}
+
+/// What comes after the text: tool calls, one line of JSON.
+void print_tool_calls(const Generation& result, std::FILE* out) {
+  if (result.tool_calls.empty()) return;
+  if (!result.content.empty()) std::fputc('\n', out);
+  fmt::print(out, "{}", formats::json_text(tool_calls_json(result.tool_calls)));
+}
+
 void run_run(const RunOptions& run) {
+  apply(run.sampling, {});  // wrong usage should not wait until the model is loaded
   const std::string prompt = run.file.empty() ? run.prompt : formats::read_text_file(run.file);
+  std::vector<text::Message> messages = conversation(run, prompt);
   const auto engine = load_engine(run.model);
   text::Sampler sampler(apply(run.sampling, engine->recommended_sampling()),
                         text::tokens_of(engine->tokenizer(), engine->vocab_size()));
@@ -72,11 +108,12 @@ void run_run(const RunOptions& run) {
   GenerationOptions options;
   options.max_tokens = run.max_tokens;
   options.stops = run.sampling.stops;
-  const Generation result = run.raw
-                                ? continue_text(engine, prompt, sampler, options, events)
-                                : answer_question(engine, run, prompt, sampler, options, events);
+  const Generation result =
+      run.raw ? continue_text(engine, prompt, sampler, options, events)
+              : answer_messages(engine, run, std::move(messages), sampler, options, events);
   line.clear();
   if (thinking) std::fputc('\n', stderr);
+  print_tool_calls(result, out);
   std::fputc('\n', out);
   std::fflush(out);
   if (std::ferror(out)) throw std::runtime_error("can't write the answer");
@@ -84,6 +121,7 @@ void run_run(const RunOptions& run) {
   if (run.json_file.empty()) return;
   write_json(run.json_file, {{"text", result.content},
                              {"reasoning", result.reasoning},
+                             {"tool_calls", tool_calls_json(result.tool_calls)},
                              {"tokens", result.tokens},
                              {"finish", name(result.finish)},
                              {"prompt_tokens", result.prompt_tokens},
@@ -100,11 +138,27 @@ void add_run(CLI::App& app, int&) {
   auto* const prompt = command->add_option("-p,--prompt", run->prompt, "The prompt");
   auto* const file =
       command->add_option("-f,--file", run->file, "File that holds the prompt")->excludes(prompt);
-  command->add_option("--system", run->system, "System prompt");
+  auto* const messages =
+      command
+          ->add_option("--messages", run->messages_file,
+                       "JSON file of a conversation to answer: a list of messages, or an object "
+                       "with messages and tools, as in OpenAI's interface")
+          ->type_name("FILE")
+          ->excludes(prompt)
+          ->excludes(file);
+  auto* const tools =
+      command
+          ->add_option("--tools", run->tools_file,
+                       "JSON file of tools to offer, a list of {type, function}; calls are printed "
+                       "after the text, as JSON")
+          ->type_name("FILE");
+  command->add_option("--system", run->system, "System prompt")->excludes(messages);
   command->add_option("--thinking", run->thinking, "Let the model think first")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
-  command->add_flag("--raw", run->raw, "Continue the text as it stands, without a chat format");
+  command->add_flag("--raw", run->raw, "Continue the text as it stands, without a chat format")
+      ->excludes(messages)
+      ->excludes(tools);
   command->add_option("-n,--max-tokens", run->max_tokens, "Tokens of the answer at most")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
@@ -115,8 +169,10 @@ void add_run(CLI::App& app, int&) {
       ->type_name("FILE");
   add_sampling_options(*command, run->sampling);
   add_model_options(*command, run->model);
-  command->callback([run, prompt, file] {
-    if (prompt->empty() && file->empty()) throw CLI::RequiredError("-p or -f");
+  command->callback([run, prompt, file, messages] {
+    if (prompt->empty() && file->empty() && messages->empty()) {
+      throw CLI::RequiredError("-p, -f or --messages");
+    }
     run_run(*run);
   });
 }

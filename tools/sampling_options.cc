@@ -2,8 +2,10 @@
 
 #include <charconv>
 #include <random>
+#include <stdexcept>
 
 namespace leyden::tools {
+
 std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
   const char* const end = text.data() + text.size();
   text::TokenId token = 0;
@@ -53,7 +55,11 @@ text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions 
   }
   if (options.greedy) sampling.temperature = 0;
   sampling.seed = options.seed ? *options.seed : std::random_device{}();
-  text::check(sampling);
+  try {
+    text::check(sampling);
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError(error.what());
+  }
   return sampling;
 }
 

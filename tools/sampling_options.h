@@ -25,7 +25,7 @@ struct SamplingOptions {
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 /// The model's recommendation with what the command line says put over it.
-/// Errors: CLI::ValidationError, std::invalid_argument.
+/// Errors: CLI::ValidationError.
 text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended);
 
 /// "ID=VALUE". Errors: CLI::ValidationError.

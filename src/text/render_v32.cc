@@ -16,11 +16,9 @@ namespace {
 using formats::Json;
 using namespace marker;
 
-constexpr std::ptrdiff_t kNone = -1;
-
 bool asks(const Message& message) { return message.role == "user" || message.role == "developer"; }
 
-// Index of the last message that asks something, or kNone.
+// Index of the last message that asks something, or -1.
 std::ptrdiff_t last_question(const std::vector<Message>& messages) {
   const auto last = std::find_if(messages.rbegin(), messages.rend(), asks);
   return messages.rend() - last - 1;

@@ -118,5 +118,12 @@ TEST_F(OutputFileTest, AFullDiskGivesASentenceAndLeavesNothing) {
   EXPECT_EQ(n_files(), 0u);
 }
 
+TEST_F(OutputFileTest, ADeviceIsNotReplacedByAFile) {
+  const fs::path device = dir_.path() / "device";
+  fs::create_symlink("/dev/null", device);
+  EXPECT_THAT(write_error_of([&] { OutputFile file(device, 1); }), HasSubstr("no regular file"));
+  EXPECT_TRUE(fs::is_character_file(device));
+}
+
 }  // namespace
 }  // namespace leyden::formats

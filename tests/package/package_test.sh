@@ -37,6 +37,36 @@ c++ "$source_dir/examples/stream.cc" -o "$work/stream" "${flags[@]}"
 expect_oslo "example by pkg-config" "$("$work/stream" "$prefix/share/leyden/demo" "$question")"
 
 cpack --config "$build/CPackConfig.cmake" -B "$work" -D CPACK_THREADS=0 >/dev/null
-dpkg-deb --extract "$work"/leyden_*.deb "$work/root"
-dpkg-deb --field "$work"/leyden_*.deb Depends | grep -q libtbbbind
-expect_oslo "Debian package" "$("$work/root/usr/bin/leyden" run --greedy -p "$question" 2>/dev/null)"
+deb=$(echo "$work"/leyden_*.deb)
+root=$work/root
+mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
+for folder in bin sbin lib lib64; do ln -s "usr/$folder" "$root/$folder"; done
+dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root"
+dpkg-deb --field "$deb" Depends | grep -q libtbbbind
+expect_oslo "Debian package" "$("$root/usr/bin/leyden" run --greedy -p "$question" 2>/dev/null)"
+
+# A root that holds nothing but the package and what it says it depends on.
+names() { tr ',' '\n' | sed 's/|.*//; s/(.*//; s/:.*//; s/ //g' | grep -v '^$'; }
+declare -A seen=()
+mapfile -t todo < <(dpkg-deb --field "$deb" Depends | names)
+while ((${#todo[@]})); do
+  package=${todo[-1]}
+  unset 'todo[-1]'
+  [[ -z ${seen[$package]-} ]] || continue
+  seen[$package]=yes
+  mapfile -t -O "${#todo[@]}" todo < <(dpkg-query -W -f '${Depends}, ${Pre-Depends}\n' "$package" 2>/dev/null | names)
+  while IFS= read -r file; do
+    [[ $file == *.so* && -f $file ]] || continue
+    mkdir -p "$root${file%/*}"
+    cp -a "$file" "$root$file"
+  done < <(dpkg-query -L "$package" 2>/dev/null)
+done
+as_root=()
+[[ $(id -u) == 0 ]] || as_root=(unshare --map-root-user)
+if ! "${as_root[@]}" true 2>/dev/null; then
+  echo "skipped: no change of root is allowed here, so the package isn't run in a clean one"
+  exit
+fi
+in_root() { env -i "${as_root[@]}" chroot "$root" /usr/bin/leyden "$@"; }
+expect_oslo "Debian package in a clean root" "$(in_root run --greedy -p "$question" 2>"$work/err" || cat "$work/err")"
+expect_oslo "chat in a clean root" "$(in_root chat --greedy <<<"$question" 2>"$work/err" || cat "$work/err")"

@@ -71,8 +71,26 @@ void cut_mass(Distribution& p, double mass, const std::vector<std::size_t>& orde
   renormalize(p);
 }
 
+// What was said before, for those options that look back.
+const std::vector<TokenId> kSaid = {3, 7, 7, 12, 3, 3, 49};
+
+// Bias and penalties, in float as the sampler has its logits.
+std::vector<double> adjusted(const std::vector<float>& logits, const SamplerOptions& o) {
+  std::vector<float> x = logits;
+  for (const auto& [token, bias] : o.logit_bias) x[token] += bias;
+  const std::size_t window = o.penalty_window == 0 ? kSaid.size() : o.penalty_window;
+  std::map<TokenId, int> counts;
+  for (std::size_t i = kSaid.size() - window; i < kSaid.size(); ++i) ++counts[kSaid[i]];
+  for (const auto& [token, count] : counts) {
+    if (static_cast<std::size_t>(token) >= x.size()) continue;
+    x[token] = x[token] > 0 ? x[token] / o.repeat_penalty : x[token] * o.repeat_penalty;
+    x[token] -= static_cast<float>(count) * o.frequency_penalty + o.presence_penalty;
+  }
+  return {x.begin(), x.end()};
+}
+
 Distribution exact(const std::vector<float>& logits, const SamplerOptions& o) {
-  std::vector<double> scaled(logits.begin(), logits.end());
+  std::vector<double> scaled = adjusted(logits, o);
   for (double& x : scaled) x /= o.temperature;
   Distribution p = softmax(scaled);
   const auto by_probability = [&](std::size_t id) { return -p[id]; };
@@ -115,6 +133,7 @@ TEST_P(SamplerDistributionTest, CandidatesHaveTheExactProbabilities) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     const std::vector<float> logits = random_logits(seed < 10 ? 50 : 3000, seed);
     Sampler sampler(GetParam().options);
+    for (const TokenId token : kSaid) sampler.accept(token);
     const Distribution expected = exact(logits, GetParam().options);
     const Distribution found = offered(sampler, logits);
     for (std::size_t id = 0; id < logits.size(); ++id) {
@@ -130,6 +149,7 @@ TEST_P(SamplerDistributionTest, DrawsFollowTheDistribution) {
   SamplerOptions options = GetParam().options;
   options.seed = 1234;
   Sampler sampler(options);
+  for (const TokenId token : kSaid) sampler.accept(token);
   const Distribution expected = exact(logits, options);
   std::vector<int> counts(logits.size());
   for (int i = 0; i < kDraws; ++i) ++counts[sampler.sample(logits)];
@@ -142,16 +162,30 @@ TEST_P(SamplerDistributionTest, DrawsFollowTheDistribution) {
 
 INSTANTIATE_TEST_SUITE_P(
     Samplers, SamplerDistributionTest,
-    testing::Values(
-        Case{"plain", {}}, Case{"hot", {.temperature = 1.7f}}, Case{"cold", {.temperature = 0.3f}},
-        Case{"top_k", {.top_k = 7}}, Case{"top_k_1", {.top_k = 1}},
-        Case{"top_k_all", {.top_k = 1000000}}, Case{"top_p", {.top_p = 0.8f}},
-        Case{"top_p_small", {.top_p = 0.001f}}, Case{"top_p_nearly_all", {.top_p = 0.999f}},
-        Case{"min_p", {.min_p = 0.1f}}, Case{"min_p_1", {.min_p = 1.0f}},
-        Case{"typical", {.typical_p = 0.6f}},
-        Case{"deepseek", {.temperature = 0.6f, .top_p = 0.95f}},
-        Case{"everything",
-             {.temperature = 0.9f, .top_k = 12, .top_p = 0.9f, .min_p = 0.05f, .typical_p = 0.9f}}),
+    testing::Values(Case{"plain", {}}, Case{"hot", {.temperature = 1.7f}},
+                    Case{"cold", {.temperature = 0.3f}}, Case{"top_k", {.top_k = 7}},
+                    Case{"top_k_1", {.top_k = 1}}, Case{"top_k_all", {.top_k = 1000000}},
+                    Case{"top_p", {.top_p = 0.8f}}, Case{"top_p_small", {.top_p = 0.001f}},
+                    Case{"top_p_nearly_all", {.top_p = 0.999f}}, Case{"min_p", {.min_p = 0.1f}},
+                    Case{"min_p_1", {.min_p = 1.0f}}, Case{"typical", {.typical_p = 0.6f}},
+                    Case{"repeat_penalty", {.repeat_penalty = 1.8f}},
+                    Case{"frequency_penalty", {.frequency_penalty = 0.7f}},
+                    Case{"presence_penalty", {.presence_penalty = 1.3f}},
+                    Case{"penalties_of_a_window",
+                         {.repeat_penalty = 1.2f, .frequency_penalty = 0.5f, .penalty_window = 3}},
+                    Case{"logit_bias",
+                         {.logit_bias = {{2, 4.0f}, {3, -100.0f}, {11, 0.5f}, {11, 0.5f}}}},
+                    Case{"deepseek", {.temperature = 0.6f, .top_p = 0.95f}},
+                    Case{"everything",
+                         {.temperature = 0.9f,
+                          .top_k = 12,
+                          .top_p = 0.9f,
+                          .min_p = 0.05f,
+                          .typical_p = 0.9f,
+                          .repeat_penalty = 1.1f,
+                          .frequency_penalty = 0.1f,
+                          .presence_penalty = 0.2f,
+                          .logit_bias = {{5, 1.0f}}}}),
     [](const auto& test) { return test.param.name; });
 
 TEST(Sampler, GreedyTakesTheBestAndTheLowestIdOfEquals) {

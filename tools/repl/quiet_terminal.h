@@ -17,8 +17,8 @@ class QuietTerminal {
   void apply() const;
 
  private:
-  bool active_;
   termios before_ = {};
+  bool active_;  // after before_, which its initialization fills
 };
 
 }  // namespace leyden::tools

@@ -1,0 +1,23 @@
+// Any bytes as config.json, generation_config.json or a recipe.
+#include "formats/model_config.h"
+#include "formats/recipe_file.h"
+#include "src/model/tensor_plan.h"
+#include "src/text/generation_config.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace leyden;
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text = fuzz::text_of(data, size);
+  fuzz::accepts([&] {
+    const formats::ModelConfig config = formats::parse_model_config(text, "config.json");
+    const formats::ModelConfig again =
+        formats::parse_model_config(formats::to_json(config), "written");
+    fuzz::must(again == config, "a config written is read back the same");
+    constexpr int kManyLayers = 256;
+    if (config.num_hidden_layers <= kManyLayers) model::plan_tensors(config);
+  });
+  fuzz::accepts([&] { text::parse_generation_config(text, "generation_config.json"); });
+  fuzz::accepts([&] { formats::parse_recipe(text, "recipe.json"); });
+  return 0;
+}

@@ -1,0 +1,91 @@
+// Any bytes as a container whose checksums fit, since no others get far; or any index of one.
+#include <cstring>
+#include <optional>
+
+#include "formats/container_reader.h"
+#include "formats/json.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace leyden;
+
+namespace {
+
+constexpr std::size_t kDataBytes = 1 << 16;
+
+/// The first bytes of every container here: room for a header, a config.json, zeros.
+const std::string& data_part() {
+  static const std::string bytes = [] {
+    std::string data(formats::kContainerHeaderBytes, '\0');
+    data += formats::read_text_file(LEYDEN_TEST_DATA "/formats/configs/deepseek-v3.2.json");
+    data.resize(kDataBytes);
+    return data;
+  }();
+  return bytes;
+}
+
+/// Puts a header in front that suits the file.
+void put_header(std::string& file, std::uint64_t index_offset) {
+  formats::ContainerHeader header;
+  header.file_bytes = file.size();
+  header.index_offset = index_offset;
+  header.index_bytes = file.size() - index_offset;
+  header.index_checksum = formats::checksum(std::string_view(file).substr(index_offset));
+  const auto bytes = formats::encode_header(header);
+  std::memcpy(file.data(), bytes.data(), bytes.size());
+}
+
+void read_everything(const std::string& file) {
+  const fuzz::MemoryFile memory(file);
+  fuzz::accepts([&] {
+    const formats::ContainerReader reader(memory.path());
+    for (const formats::StoredTensor& tensor : reader.tensors()) {
+      fuzz::must(tensor.bytes == tensor.spec.bytes(), "bytes are those of the shape");
+      fuzz::must(tensor.offset + tensor.bytes <= reader.file_bytes(), "tensors lie in the file");
+      fuzz::accepts([&] { reader.verify(tensor); });
+    }
+    fuzz::accepts([&] { reader.blob("tokenizer.json"); });
+  });
+}
+
+/// The fingerprint that the index should have had, if that was its only fault.
+std::optional<std::string> missed_fingerprint(std::string_view json) {
+  try {
+    formats::parse_container_index(json, kDataBytes, "input");
+  } catch (const formats::LoadError& error) {
+    const std::string_view sentence = error.what();
+    constexpr std::string_view kExpected = ", expected ", kFrom = " from what the index lists";
+    const std::size_t end = sentence.rfind(kFrom);
+    const std::size_t begin = sentence.rfind(kExpected);
+    if (end == sentence.npos || begin == sentence.npos) return std::nullopt;
+    return std::string(sentence.substr(begin + kExpected.size(), end - begin - kExpected.size()));
+  }
+  return std::nullopt;
+}
+
+void index_alone(std::string json) {
+  constexpr std::string_view kField = "\"fingerprint\":\"";
+  const std::size_t at = json.find(kField);
+  if (const auto right = missed_fingerprint(json); right && at != json.npos) {
+    const std::size_t begin = at + kField.size();
+    json.replace(begin, json.find('"', begin) - begin, *right);
+  }
+  std::string file = data_part() + json;
+  put_header(file, kDataBytes);
+  read_everything(file);
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string input(fuzz::text_of(data, size));
+  if (input.starts_with('{')) {
+    index_alone(std::move(input));
+    return 0;
+  }
+  read_everything(input);
+  if (size < formats::kContainerHeaderBytes) return 0;
+  // The last byte but one says where the index begins.
+  put_header(input, formats::kContainerHeaderBytes + data[size - 1] % (size - 63));
+  read_everything(input);
+  return 0;
+}

@@ -1,0 +1,50 @@
+// Any bytes as a conversation, rendered in every format.
+#include <algorithm>
+
+#include "formats/json.h"
+#include "formats/tokenizer_file.h"
+#include "src/text/chat_format.h"
+#include "src/text/message.h"
+#include "src/text/tokenizer.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace leyden;
+
+namespace {
+
+const text::Tokenizer& tokenizer() {
+  static const text::Tokenizer demo(
+      formats::read_tokenizer_file(LEYDEN_SOURCE_DIR "/models/demo/checkpoint/tokenizer.json"));
+  return demo;
+}
+
+void render_all(const std::vector<text::Message>& messages) {
+  for (const auto format :
+       {text::ChatFormat::kV3, text::ChatFormat::kV31, text::ChatFormat::kV32}) {
+    for (const bool thinking : {false, true}) {
+      fuzz::accepts([&] {
+        try {
+          const text::Prompt prompt = text::render(format, messages, {.thinking = thinking});
+          const std::string whole = text::joined(prompt);
+          fuzz::must(tokenizer().decode(tokenizer().encode(prompt)) == whole, "nothing is lost");
+        } catch (const text::ChatError&) {
+          return;  // the format has no form for these messages
+        }
+      });
+    }
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::accepts([&] {
+    const formats::Json document = formats::parse_json(fuzz::text_of(data, size), "input");
+    const formats::JsonField line(document, "input");
+    std::vector<text::Message> messages = text::messages_from_json(line.at("messages"));
+    if (const auto tools = line.find("tools")) text::attach_tools(*tools, messages);
+    for (const text::Message& message : messages) text::assistant_json(message);
+    render_all(messages);
+  });
+  return 0;
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# What the program does with wrong usage, bad files and machines that lack something:
+# bad_input_test.sh LEYDEN SOURCE_DIR
+# shellcheck disable=SC2317  # tests are called by name
+leyden=$1
+source_dir=$2
+source "$(dirname "$0")/shell_lib.sh"
+checkpoint=$source_dir/tests/data/oracle/checkpoints/v32-tiny-bf16
+data=$source_dir/tests/data
+
+deep=$work/deep.json
+head -c 100000 /dev/zero | tr '\0' '[' >"$deep"
+huge=$work/huge.json
+truncate -s 300M "$huge"
+broken=$work/broken.txt # not UTF-8
+printf 'a\xff\xc3(b' >"$broken"
+folder=$work/folder
+mkdir "$folder"
+
+test_wrong_usage_is_status_2_and_says_what() {
+  call
+  exits 2
+  call nonsense
+  exits 2
+  local command
+  for command in chat run convert eval logits inspect bench machine tokenize render; do
+    call "$command" --no-such-option
+    exits 2
+    silent out
+    says err "leyden: "
+    says err "Try 'leyden"
+    call "$command" --help
+    exits 0
+    silent err
+    says out "Usage:"
+  done
+  for arguments in "run" "run -p" "run -p x -n 0" "run -p x -n many" "run -p x -t 0" "run -p x -f y" \
+    "run -p x --messages y" "run --messages x --raw" "run -p x --kv-cache int3" "run -p x --temp hot" \
+    "run -p x --thinking maybe" "run -p x --logit-bias 5" "logits" "logits --tokens 1 --tokens-file x" \
+    "convert --in x" "convert --out x" "eval" "eval --kl x" "inspect" "chat --thinking maybe" \
+    "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
+    "bench --prefill many" "machine --context x"; do
+    # shellcheck disable=SC2086
+    call $arguments
+    exits 2
+    silent out
+  done
+  LEYDEN_ISA=mmx call run -p x
+  exits 2
+  says err "LEYDEN_ISA=mmx"
+}
+test_a_missing_file_is_named() {
+  for arguments in "run -m NONE -p x" "run -f NONE" "run --messages NONE" "run -p x --tools NONE" \
+    "inspect NONE" "convert --in NONE --out $work/out.leyden" "eval --perplexity NONE" \
+    "eval --questions NONE" "logits --tokens-file NONE" "tokenize --tokenizer NONE" "tokenize --jsonl NONE" \
+    "render --jsonl NONE" "chat -m NONE" "chat --resume ./NONE.json" "run -p x --weights NONE.json"; do
+    # shellcheck disable=SC2086
+    call $arguments
+    refuses NONE
+  done
+  nothing_at "$work/out.leyden"
+}
+test_a_directory_where_a_file_belongs_is_named() {
+  for arguments in "run -m $folder -p x" "run -f $folder" "run --messages $folder" "run -p x --tools $folder" \
+    "run -p x -n 1 --json $folder" "inspect $folder" "convert --in $checkpoint --out $folder" \
+    "eval --perplexity $folder" "eval --questions $folder" "logits --tokens-file $folder" \
+    "logits --tokens 1 --json $folder" "tokenize --tokenizer $folder" "tokenize --jsonl $folder" \
+    "render --jsonl $folder" "machine --json $folder"; do
+    # shellcheck disable=SC2086
+    call $arguments
+    refuses "$folder"
+  done
+}
+test_deep_and_huge_json_is_refused() {
+  local file
+  for file in "$deep" "$huge"; do
+    for arguments in "run --messages $file" "run -p x --tools $file" "logits --tokens-file $file" \
+      "eval --perplexity $file" "tokenize --tokenizer $file" "chat --resume $file"; do
+      # shellcheck disable=SC2086
+      call $arguments
+      refuses "$file"
+    done
+  done
+  cp -r "$checkpoint" "$work/deep"
+  cp "$deep" "$work/deep/config.json"
+  call inspect "$work/deep"
+  refuses "$work/deep/config.json" "byte"
+  call render --format v3 --jsonl "$deep"
+  exits 0 # a line with an error is answered by a line with an error
+  says out '"error"'
+}
+test_text_that_is_not_utf8_is_answered_or_refused_but_never_breaks() {
+  call run -f "$broken" -n 2 --greedy --json "$work/answer.json"
+  exits 0
+  call run -p "$(cat "$broken")" --system "$(cat "$broken")" -n 2 --greedy
+  exits 0
+  call run --messages "$broken"
+  refuses "$broken" "byte"
+  printf '[{"role": "user", "content": "%s"}]' "$(cat "$broken")" >"$work/messages.json"
+  call run --messages "$work/messages.json"
+  refuses "$work/messages.json" "UTF-8"
+  printf '{"text": "%s"}\n' "$(cat "$broken")" >"$work/lines.jsonl"
+  call tokenize --jsonl "$work/lines.jsonl"
+  says out '"error"'
+}
+test_messages_and_tools_that_are_none_are_named() {
+  refused() {
+    printf '%s' "$2" >"$work/request.json"
+    call run "$1" "$work/request.json" ${3+"${@:3}"}
+    refuses "$work/request.json" 'expected'
+  }
+  refused --messages '[]'
+  refused --messages '{}'
+  refused --messages '{"messages": 5}'
+  refused --messages '[{"role": "user", "content": 7}]'
+  refused --messages '[{"content": "x"}]'
+  refused --messages '[{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]'
+  refused --tools '{"tools": [5]}' -p x
+  refused --tools '7' -p x
+  printf '[{"role": "wizard", "content": "x"}]' >"$work/request.json"
+  call run --messages "$work/request.json"
+  refuses "wizard"
+}
+test_an_unwritable_target_is_named_and_nothing_is_left() {
+  : >"$work/file"
+  call convert --in "$checkpoint" --out "$work/file/x.leyden"
+  refuses "$work/file/x.leyden"
+  call convert --in "$checkpoint" --out "$work/none/x.leyden"
+  refuses "$work/none/x.leyden" "No such file"
+  call convert --in "$checkpoint" --out /dev/null
+  refuses "/dev/null" "no regular file"
+  [[ -c /dev/null ]] || fail "/dev/null is no device any more"
+  call run -p x -n 1 --json "$work/none/x.json"
+  refuses "$work/none/x.json"
+  for arguments in "run -p x -n 1 --greedy" "tokenize --jsonl $work/line" "render --format v3 --jsonl $work/line" \
+    "inspect $checkpoint --json -" "logits --tokens 1" "machine --json -" "inspect $checkpoint" "machine"; do
+    printf '{"text": "x", "messages": [{"role": "user", "content": "x"}]}\n' >"$work/line"
+    called="leyden $arguments >/dev/full"
+    # shellcheck disable=SC2086
+    "$leyden" $arguments >/dev/full 2>"$work/err" </dev/null
+    status=$?
+    refuses "can't write"
+  done
+}
+# Inside a mount namespace of its own, with a file system of 300 KB.
+on_a_full_disk() {
+  mkdir -p "$work/small"
+  # shellcheck disable=SC2016
+  unshare --mount "${maybe_user[@]}" bash -c '
+    mount -t tmpfs -o size=300k tmpfs "$1" || exit 99
+    "${@:2}" >"$1/../out" 2>"$1/../err" </dev/null
+    status=$?
+    find "$1" -type f >"$1/../left"
+    exit $status' - "$work/small" "$@"
+  status=$?
+}
+test_a_full_disk_is_said_and_nothing_is_left() {
+  maybe_user=()
+  [[ $(id -u) == 0 ]] || maybe_user=(--map-root-user)
+  on_a_full_disk true 2>/dev/null
+  if [[ $status != 0 ]]; then
+    echo "skipped: no small tmpfs can be mounted here, so the full disk isn't tested"
+    return
+  fi
+  called="leyden convert, on a full disk"
+  on_a_full_disk "$leyden" convert --in "$checkpoint" --out "$work/small/x.leyden" --recipe f32
+  refuses "$work/small/x.leyden" "No space left on device"
+  [[ ! -s $work/left ]] || fail "files are left: $(<"$work/left")"
+  called="leyden logits, on a full disk"
+  on_a_full_disk "$leyden" logits --tokens "$(seq -s, 1 200)" --json "$work/small/x.json"
+  refuses "$work/small/x.json" "No space left on device"
+  [[ ! -s $work/left ]] || fail "files are left: $(<"$work/left")"
+}
+test_little_address_space_is_a_sentence() {
+  local megabytes ended=0
+  for megabytes in 30 60 100 150 200 300 400 600 800 1200; do
+    called="leyden run, ulimit -v $megabytes MB"
+    (
+      ulimit -v $((megabytes * 1024))
+      "$leyden" run -p "What is 7 + 8?" -n 4 --greedy -t 2 >"$work/out" 2>"$work/err" </dev/null
+    )
+    status=$?
+    [[ $status == 0 || $status == 1 || ($status == 127 && $megabytes -lt 60) ]] || fail "status $status"
+    [[ $status == 0 || -s $work/err ]] || fail "no sentence"
+    [[ $status == 0 ]] && ended=$megabytes
+  done
+  ((ended > 0)) || fail "it never had enough"
+}
+test_a_context_longer_than_memory_is_refused_with_a_table() {
+  cp -r "$checkpoint" "$work/long"
+  sed -i 's/"max_position_embeddings": *[0-9]*/"max_position_embeddings": 250000000/' "$work/long/config.json"
+  call run -m "$work/long" -p x --raw --context 250000000
+  refuses "$work/long" "cache of 250000000 tokens" "available"
+  call logits -m "$work/long" --tokens 1,2,3
+  exits 0 # the cache grows as it is used
+}
+test_one_thread_and_no_huge_pages_give_the_same_answer() {
+  local first=
+  for arguments in "-t 1" "-t 2" "-t 1 --huge-pages off" "-t 3 --huge-pages thp" "--huge-pages auto"; do
+    # shellcheck disable=SC2086
+    call run -p "What is 7 + 8?" --greedy $arguments
+    exits 0
+    [[ -n $first ]] || first=$(<"$work/out")
+    [[ $(<"$work/out") == "$first" ]] || fail "'$(<"$work/out")' is not '$first'"
+  done
+  call run -p "What is 7 + 8?" --greedy --huge-pages hugetlb
+  [[ $status == 0 ]] || refuses "huge"
+}
+test_the_same_seed_gives_the_same_text_for_any_number_of_threads() {
+  local first=
+  for threads in 1 2 3 7; do
+    call run -p "Tell me a story about a fox named Mia." --temp 1 --seed 11 -n 40 -t $threads
+    exits 0
+    [[ -n $first ]] || first=$(<"$work/out")
+    [[ $(<"$work/out") == "$first" ]] || fail "'$(<"$work/out")' is not '$first'"
+  done
+  call run -p "Tell me a story about a fox named Mia." --temp 1 --seed 12 -n 40
+  [[ $(<"$work/out") != "$first" ]] || fail "another seed gives the same text"
+}
+
+run_tests

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# Tests how `leyden chat` keeps conversations, and what it does in a pipe: chat_sessions_test.sh LEYDEN
+# shellcheck disable=SC2317  # tests are called by name
+leyden=$1
+source "$(dirname "$0")/terminal_lib.sh"
+
+sessions() { find "$XDG_STATE_HOME/leyden/sessions" -type f 2>/dev/null; }
+pipe() { "$leyden" chat --greedy "$@" >"$work/out" 2>"$work/err"; }
+says() { grep -qF -- "$2" "$work/$1" || fail "$1 lacks '$2': $(head -c 500 "$work/$1")"; }
+
+talk_once() {
+  start --greedy
+  enter "What is the capital of Norway?"
+  sees "Oslo"
+  sees "context "
+  keys C-d
+  ends 0
+}
+
+test_a_conversation_is_restored_after_a_restart() {
+  start --greedy --thinking hide --system "Be brief."
+  enter "/set top-k 33"
+  enter "What is the capital of Norway?"
+  sees "context "
+  keys C-d
+  ends 0
+  equals "$(sessions | wc -l)" 1
+  start
+  sees "/load takes up the last conversation"
+  enter "/load"
+  sees "> What is the capital of Norway?"
+  enter "/think"
+  sees "thinking is on, and hidden"
+  enter "/set"
+  sees "top-k              33"
+  enter "/show system"
+  sees "Be brief."
+  keys C-d
+  ends 0
+  start --resume --thinking off
+  sees "1 message "
+  enter "/think"
+  sees "thinking is off"
+  enter "What is 7 + 8?"
+  sees "15"
+  enter "/undo"
+  enter "/show"
+  sees "Oslo"
+  equals "$(sessions | wc -l)" 1
+}
+test_names_are_kept_listed_and_never_taken_away() {
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  enter "/save sums"
+  sees "[kept as sums;"
+  enter "/clear"
+  enter "What is 2 + 3?"
+  prompts
+  enter "/save sums"
+  sees "there is another conversation named sums already"
+  enter "/save more/sums"
+  sees "more/sums"
+  enter "/save ../../evil"
+  enter "/save .hidden"
+  sees "'.hidden' can't be the name"
+  enter "/sessions"
+  sees "  sums "
+  enter "/load sums"
+  sees "> What is 7 + 8?"
+  enter "/sessions"
+  sees "* sums "
+  enter "/load none"
+  sees "there is no conversation named none"
+}
+test_a_damaged_file_is_refused_and_kept() {
+  talk_once
+  local file
+  file=$(sessions)
+  printf 'no JSON' >"$file"
+  start --resume
+  sees "${file##*/}"
+  ends 1
+  equals "$(<"$file")" "no JSON"
+  start --greedy
+  sees "damaged: "
+  enter "What is 7 + 8?"
+  sees "context "
+  equals "$(<"$file")" "no JSON"
+  equals "$(sessions | wc -l)" 2
+}
+test_two_programs_at_one_conversation_lose_nothing() {
+  talk_once
+  local name
+  name=$(basename "$(sessions)" .json)
+  start --greedy --resume
+  prompts
+  printf 'What is 2 + 3?\n' | pipe --resume "$name"
+  enter "What is 7 + 8?"
+  sees "15"
+  prompts
+  equals "$(sessions | wc -l)" 2
+  grep -q "2 + 3" "$XDG_STATE_HOME/leyden/sessions/$name.json" || fail "the pipe's turn is lost"
+  grep -q "7 + 8" "$XDG_STATE_HOME/leyden/sessions/$name-2.json" || fail "the terminal's turn is lost"
+}
+test_nothing_is_kept_when_asked_or_impossible() {
+  start --greedy --no-save
+  enter "What is 7 + 8?"
+  sees "context "
+  enter "/save talk"
+  sees "conversations aren't kept now"
+  enter "/save $work/home/talk.json"
+  sees "[kept as "
+  keys C-d
+  ends 0
+  [[ ! -e $XDG_STATE_HOME ]] || fail "--no-save has written"
+  grep -q "7 + 8" "$work/home/talk.json" || fail "no talk.json"
+  : >"$work/home/blocked"
+  XDG_STATE_HOME=$work/home/blocked start --greedy
+  sees "conversations can't be kept"
+  enter "What is 7 + 8?"
+  sees "15"
+}
+test_kept_files_are_private() {
+  talk_once
+  equals "$(stat -c %a "$XDG_STATE_HOME/leyden")" 700
+  equals "$(stat -c %a "$(sessions)")" 600
+  equals "$(stat -c %a "$XDG_STATE_HOME/leyden/history")" 600
+}
+test_a_pipe_gets_one_answer_a_line_and_no_escape_codes() {
+  printf 'What is the capital of Norway?\r\n\n/system Be brief.\nWhat is 7 + 8?' | pipe
+  equals "$?" 0
+  equals "$(wc -l <"$work/out")" 2
+  says out "The capital of Norway is Oslo."
+  says out "15"
+  [[ ! -s $work/err ]] || fail "it says '$(<"$work/err")'"
+  equals "$(sessions | wc -l)" 0
+}
+test_a_pipe_never_gets_control_characters_or_thoughts() {
+  local escape_token
+  escape_token=$(printf '\033' | "$leyden" tokenize | grep -o '\[[0-9]*\]' | tr -d '[]')
+  printf 'hello\n' | pipe --max-tokens 3 --logit-bias "$escape_token=1000"
+  equals "$(<"$work/out")" "␛␛␛"
+  printf 'What is 7 + 8?\n' | pipe --thinking on
+  equals "$(wc -l <"$work/out")" 1
+  [[ -s $work/err ]] || fail "no thoughts on standard error"
+  grep -q $'\e' "$work/out" "$work/err" && fail "escape codes in a pipe"
+}
+test_a_pipes_errors_give_an_empty_line_and_status_1() {
+  printf '%s\nWhat is 7 + 8?\n' "$(printf 'word %.0s' {1..100})" | pipe --context 64
+  equals "$?" 1
+  equals "$(wc -l <"$work/out")" 2
+  equals "$(head -n 1 "$work/out")" ""
+  says err "but the context holds 64"
+  printf '/nonsense\n' | pipe
+  equals "$?" 1
+  says err "there is no command /nonsense"
+}
+test_a_full_disk_is_said() {
+  printf 'What is 7 + 8?\n' | "$leyden" chat --greedy >/dev/full 2>"$work/err"
+  equals "$?" 1
+  says err "can't write"
+}
+test_wrong_usage_is_2_and_help_is_0() {
+  pipe --thinking maybe </dev/null
+  equals "$?" 2
+  pipe --resume none </dev/null
+  equals "$?" 1
+  says err "there is no conversation named none"
+  pipe --help </dev/null
+  equals "$?" 0
+  says out "--resume"
+  pipe </dev/null
+  equals "$?" 0
+}
+
+run_tests

@@ -1,0 +1,365 @@
+#!/usr/bin/env bash
+# Tests `leyden chat` at a terminal: chat_terminal_test.sh LEYDEN
+# shellcheck disable=SC2317  # tests are called by name
+leyden=$1
+source "$(dirname "$0")/terminal_lib.sh"
+
+# The demo model ends an answer with token 1; without it, and slowly, it talks until it is stopped.
+endless() { with=LEYDEN_ISA=scalar start --greedy -t 1 --logit-bias 1=-1000 "$@"; }
+
+# The process id of the program in the terminal.
+program() {
+  local shell children
+  shell=$(tmux_ display -p -t leyden '#{pane_pid}')
+  read -r children <"/proc/$shell/task/$shell/children"
+  echo "$children"
+}
+gone() { [[ ! -e /proc/$1 ]]; }
+
+test_it_answers_and_says_how_fast() {
+  start --greedy
+  enter "What is the capital of Norway?"
+  sees "The capital of Norway is Oslo."
+  sees "tokens, " && sees "/s · context "
+  keys C-d
+  ends 0
+}
+test_help_lists_every_command() {
+  start
+  enter "/help"
+  for word in /help /clear /system /set /show /undo /regen /save /load /sessions /stats /file \
+    /quit /think; do
+    sees "  $word "
+  done
+  enter "/quit"
+  ends 0
+}
+test_an_unknown_command_is_not_sent_to_the_model() {
+  start --greedy
+  enter "/helpme"
+  sees "there is no command /helpme"
+  enter "/stats"
+  sees "answers   0"
+}
+test_ctrl_c_stops_an_answer_and_keeps_the_conversation() {
+  endless
+  enter "Tell me a story about a fox named Mia."
+  sees "Mia"
+  keys C-c
+  sees "[stopped; what was said is kept"
+  prompts
+  enter "/show"
+  sees "assistant: "
+  keys C-d
+  ends 0
+}
+test_ctrl_c_at_the_prompt_drops_the_text_and_the_second_leaves() {
+  start
+  prompts
+  types "half a thought"
+  sees "half a thought"
+  keys C-c
+  sees "(Ctrl-C again or Ctrl-D leaves)"
+  prompts
+  types "another"
+  sees "> another"
+  keys C-c
+  prompts
+  lacks "[exit"
+  keys C-c
+  ends 0
+}
+test_a_long_prompt_shows_how_far_it_is() {
+  with=LEYDEN_ISA=scalar start --greedy -t 1 --prefill-chunk 16 --max-tokens 4
+  prompts
+  pastes "$(yes 'the fox went home and slept' | head -n 150)"
+  sees "[pasted 150 lines #1"
+  keys Enter
+  sees "tokens/s), "
+  sees " left"
+  sees "cut off after 4 tokens"
+  lacks " left" # the line has gone
+}
+test_ctrl_c_while_reading_takes_the_message_back() {
+  with=LEYDEN_ISA=scalar start --greedy -t 1 --prefill-chunk 16
+  prompts
+  pastes "$(yes 'the fox went home and slept' | head -n 300)"
+  sees "[pasted"
+  keys Enter
+  sees "tokens/s), "
+  keys C-c
+  sees "the message was taken back"
+  enter "/show"
+  sees "nothing has been said"
+}
+test_lines_continue_after_a_backslash_and_in_quotes() {
+  start --greedy
+  prompts
+  enter 'first line \'
+  enter "second line"
+  prompts
+  enter '"""'
+  enter "third line"
+  enter 'fourth line"""'
+  prompts
+  enter "/show"
+  sees $'user: first line'
+  equals "$(screen | grep -A1 '^user: first line' | tail -n 1)" "second line"
+  equals "$(screen | grep -A1 '^user: third line' | tail -n 1)" "fourth line"
+}
+test_a_pasted_block_is_one_message() {
+  start --greedy
+  prompts
+  pastes $'What is\nthe capital\nof Norway?'
+  sees "of Norway?"
+  lacks "tokens, "
+  types "!"
+  keys Enter
+  prompts
+  enter "/stats"
+  sees "answers   1"
+  enter "/show"
+  sees "of Norway?!"
+}
+test_wide_characters_can_be_edited() {
+  start --greedy
+  prompts
+  types "漢字かな wörld 🦊"
+  keys Left Left BSpace
+  types "t"
+  keys C-a
+  types "你好"
+  sees "> 你好漢字かな wörlt 🦊"
+  keys BSpace BSpace C-k
+  prompts
+  types "/system 漢字 ok"
+  keys Enter
+  enter "/show system"
+  sees "漢字 ok"
+}
+test_history_survives_a_restart() {
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  enter '/system two \'
+  enter "lines"
+  sees "system prompt is set"
+  keys C-d
+  ends 0
+  start --greedy
+  prompts
+  keys Up
+  sees $'lines'
+  keys Up
+  sees "> What is 7 + 8?"
+  keys Enter
+  sees "context "
+}
+test_tab_completes_commands_settings_and_paths() {
+  start
+  prompts
+  types "/sy"
+  keys Tab
+  types "Be kind."
+  sees "> /system Be kind."
+  keys C-c
+  types "/se"
+  keys Tab Tab
+  sees "/sessions  /set"
+  keys C-c
+  types "/set max"
+  keys Tab
+  types "7"
+  sees "/set max-tokens 7"
+  keys C-c
+  mkdir -p "$work/home/papers"
+  touch "$work/home/papers/novel.txt"
+  types "/file $work/home/pap"
+  keys Tab
+  types "nov"
+  keys Tab
+  sees "/papers/novel.txt"
+}
+test_system_set_undo_regen_and_clear() {
+  start --greedy
+  enter "/system You are a pirate."
+  enter "/set temp 0.25"
+  sees "[temp is 0.25]"
+  enter "/set temp hot"
+  sees "'hot' is not a number"
+  enter "/set top-p 7"
+  sees "top-p is 7, expected more than 0 and at most 1"
+  enter "/set"
+  sees "temp               0.25"
+  enter "/set temp 0"
+  enter "What is 7 + 8?"
+  sees "context "
+  enter "/regen"
+  enter "/stats"
+  sees "answers   2"
+  enter "/undo"
+  sees "[taken back: What is 7 + 8?]"
+  enter "/undo"
+  sees "there is no message to take back"
+  enter "What is 2 + 3?"
+  prompts
+  enter "/clear"
+  sees "[a new conversation begins"
+  enter "/show"
+  sees "system: You are a pirate."
+  keys C-l
+  enter "/show"
+  lacks "user: What is 2 + 3?"
+}
+test_thoughts_are_shown_or_folded() {
+  start --greedy
+  prompts
+  enter "/think on"
+  sees "thoughts are shown"
+  enter "What is 7 + 8?"
+  sees "context "
+  enter "/show thinking"
+  prompts
+  lacks "came without thinking"
+  enter "/think hide"
+  enter "What is 2 + 3?"
+  sees "[thought for "
+  enter "/think"
+  sees "thinking is on, and hidden"
+  enter "/think off"
+  enter "What is 4 + 4?"
+  prompts
+  enter "/show thinking"
+  sees "came without thinking"
+}
+test_a_file_goes_before_the_next_message() {
+  printf 'The key is 漢字.\n' >"$work/home/notes.txt"
+  printf 'a\0b' >"$work/home/binary"
+  start --greedy
+  enter "/file $work/home/none.txt"
+  sees "none.txt: "
+  enter "/file $work/home/binary"
+  sees "is no text"
+  enter "/file ~/notes.txt"
+  sees "they go before your next message"
+  enter "What is the key?"
+  sees "context "
+  enter "/show"
+  sees "[file name]: notes.txt"
+  sees "The key is 漢字."
+}
+test_a_full_context_is_said_with_what_to_do() {
+  start --greedy --context 64
+  enter "What is the capital of Norway?"
+  sees "Oslo"
+  prompts
+  enter "$(printf 'word %.0s' {1..100})"
+  sees "but the context holds 64"
+  sees "/undo takes back the last exchange"
+  enter "/show"
+  prompts
+  lacks "user: word word"
+  enter "/undo"
+  enter "What is 7 + 8?"
+  sees "15"
+}
+test_control_characters_of_the_model_are_pictures() {
+  start --greedy --max-tokens 3 --logit-bias "$escape_token=1000"
+  enter "hello"
+  sees "␛␛␛"
+}
+test_no_color_and_dumb_terminals_get_plain_text() {
+  local escape=$'\e'
+  with="NO_COLOR=1" start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  tmux_ capture-pane -p -e -t leyden | grep -qF "${escape}[2m" && fail "dim with NO_COLOR"
+  with="TERM=dumb" start --greedy
+  sees ">"
+  tmux_ pipe-pane -t leyden "cat >'$work/raw'"
+  enter "What is 7 + 8?"
+  sees "context "
+  keys C-c
+  sees "Ctrl-C again"
+  keys C-d
+  ends 0
+  grep -qF "$escape" "$work/raw" && fail "escape codes on a dumb terminal"
+  grep -qF "15" "$work/raw" || fail "no answer on a dumb terminal"
+}
+test_keys_pressed_during_an_answer_wait_for_the_prompt() {
+  endless --max-tokens 150
+  enter "Tell me a story about a fox named Mia."
+  sees "Mia"
+  types "/stats"
+  sees "[cut off after 150 tokens"
+  sees "> /stats"
+  keys Enter
+  sees "answers   1"
+}
+test_sigterm_leaves_the_conversation_and_the_terminal_in_order() {
+  endless
+  enter "Tell me a story about a fox named Mia."
+  sees "Mia"
+  kill -TERM "$(program)"
+  ends 143
+  start --resume
+  sees "Mia"
+}
+test_closing_the_terminal_keeps_the_conversation() {
+  endless
+  enter "Tell me a story about a fox named Mia."
+  sees "Mia"
+  local pid
+  pid=$(program)
+  tmux_ kill-session -t =leyden
+  waits gone "$pid" || fail "it goes on without a terminal"
+  start --resume
+  enter "/show"
+  sees "assistant: "
+  sees "Mia"
+}
+test_a_window_may_change_its_size() {
+  start --greedy
+  types "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+  sees "fifteen"
+  tmux_ resize-window -t leyden -x 40 -y 20
+  types " sixteen"
+  sees "sixteen"
+  tmux_ resize-window -t leyden -x 120 -y 40
+  keys C-a
+  types "zero "
+  keys C-e
+  types " 漢字"
+  keys Enter
+  sees "context "
+  enter "/show"
+  sees "user: zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen 漢字"
+}
+test_a_long_line_can_be_typed_and_edited() {
+  start --greedy
+  types "/system $(printf 'word%d ' {1..150})"
+  types "end"
+  sees "word150 end"
+  keys C-a C-e BSpace BSpace BSpace
+  types "tail"
+  keys Enter
+  sees "the system prompt is set"
+  enter "/show system"
+  sees "word149 word150 tail"
+}
+test_stop_and_continue_brings_the_line_back() {
+  start --greedy
+  types "What is 7 + 8?"
+  sees "What is 7 + 8?"
+  local pid
+  pid=$(program)
+  kill -STOP "$pid"
+  kill -CONT "$pid"
+  types "?"
+  sees "> What is 7 + 8??"
+  keys BSpace Enter
+  sees "7 + 8 = 15."
+}
+
+escape_token=$(printf '\033' | "$leyden" tokenize | grep -o '\[[0-9]*\]' | tr -d '[]')
+run_tests

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# `leyden run` with messages and tools from files, and `leyden render --parse`: tool_calls_test.sh LEYDEN SOURCE_DIR
+# shellcheck disable=SC2317  # tests are called by name
+leyden=$1
+source_dir=$2
+source "$(dirname "$0")/shell_lib.sh"
+
+cat >"$work/tools.json" <<'END'
+[{"type": "function", "function": {"name": "get_weather", "description": "Weather of a city",
+  "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
+END
+cat >"$work/messages.json" <<'END'
+[{"role": "system", "content": "Be brief."},
+ {"role": "user", "content": "What is the capital of Norway?"}]
+END
+
+field() { grep -o "\"$2\":[^,}]*" "$1" | cut -d: -f2-; }
+
+test_messages_of_a_file_are_answered() {
+  call run --messages "$work/messages.json" --greedy --json "$work/answer.json"
+  exits 0
+  says out "Oslo"
+  grep -q '"tool_calls":\[\]' "$work/answer.json" || fail "no empty list of tool calls"
+  call run --messages <(printf '{"messages": %s, "tools": %s}' "$(<"$work/messages.json")" "$(<"$work/tools.json")") \
+    --greedy --json "$work/tools-answer.json" -n 4
+  exits 0
+  (($(field "$work/tools-answer.json" prompt_tokens) > $(field "$work/answer.json" prompt_tokens) + 20)) ||
+    fail "the tools are not part of the prompt"
+}
+test_tools_of_a_file_are_offered() {
+  call run -p "What is the capital of Norway?" --tools "$work/tools.json" -n 4 --greedy --json "$work/one.json"
+  exits 0
+  call run -p "What is the capital of Norway?" -n 4 --greedy --json "$work/none.json"
+  (($(field "$work/one.json" prompt_tokens) > $(field "$work/none.json" prompt_tokens) + 20)) ||
+    fail "the tools are not part of the prompt"
+}
+# The demo model has never called a tool, so its tokens are put into its mouth: each bias makes the next
+# token certain once, because what has been said is penalized.
+test_calls_are_printed_as_json() {
+  local ids bias=() n=0 id
+  ids=$(printf '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜><｜tool▁calls▁end｜>' |
+    "$leyden" tokenize --special | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
+  for id in $ids; do
+    bias+=(--logit-bias "$id=$((90000 - 1000 * n++))")
+  done
+  call run -p "How is the weather?" --tools "$work/tools.json" --greedy --presence-penalty 50000 "${bias[@]}" -n "$n" \
+    --json "$work/calls.json"
+  exits 0
+  says out '[{"id": "call_0", "type": "function", "function": {"name": "sun", "arguments": "7"}}]'
+  grep -q '"name":"sun"' "$work/calls.json" || fail "no call in the JSON"
+  grep -q '"text":""' "$work/calls.json" || fail "the JSON has text"
+  call run -p "How is the weather?" --greedy --presence-penalty 50000 "${bias[@]}" -n "$n"
+  says out '<｜tool▁calls▁begin｜>' # nobody offered tools: it is text
+}
+test_completions_are_parsed_to_the_letter() {
+  call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
+  exits 0
+  [[ $(wc -l <"$work/out") == 60 ]] || fail "$(wc -l <"$work/out") answers to 60 lines"
+  local n_errors
+  n_errors=$(grep -c '"error": true' "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl")
+  [[ $(grep -c '^{"error":' "$work/out") == "$n_errors" ]] || fail "not $n_errors errors"
+  call render --parse --lenient --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
+  ! grep -q '^{"error":' "$work/out" || fail "the lenient parser refuses"
+}
+
+run_tests
