@@ -114,17 +114,6 @@ ConversationSettings settings_from_json(const JsonField& json) {
   return settings;
 }
 
-void check_roles(const JsonField& messages) {
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const JsonField role = messages.element(i).at("role");
-    const std::string& name = role.as_string();
-    if (name != "system" && name != "user" && name != "assistant" && name != "tool" &&
-        name != "developer") {
-      role.refuse("\"system\", \"user\", \"assistant\", \"tool\" or \"developer\"");
-    }
-  }
-}
-
 }  // namespace
 
 void write_conversation(const std::filesystem::path& path, const Conversation& conversation) {
@@ -164,7 +153,7 @@ Conversation read_conversation(const std::filesystem::path& path) {
   Conversation conversation;
   conversation.model = root.string_or("model", "");
   const JsonField messages = root.at("messages");
-  check_roles(messages);
+  text::check_roles(messages);
   conversation.messages = text::messages_from_json(messages);
   if (const auto settings = root.find("settings")) {
     conversation.settings = settings_from_json(*settings);

@@ -1,8 +1,10 @@
 #include "tools/program.h"
 
+#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <new>
+#include <stdexcept>
 
 #include "simd/kernels.h"
 #include "tools/commands.h"
@@ -41,6 +43,9 @@ int run(int argc, char** argv) {
     for (const CLI::App* chosen : app.get_subcommands()) std::cerr << ' ' << chosen->get_name();
     std::cerr << " --help'.\n";
     return kUsage;
+  }
+  if (exit_code == 0 && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    throw std::runtime_error("standard output: can't write");
   }
   return exit_code;
 }

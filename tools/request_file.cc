@@ -12,6 +12,7 @@ std::vector<text::Message> read_messages(const std::string& file) {
   const Json document = formats::read_json_file(file);
   const JsonField root(document, file);
   const JsonField list = document.is_array() ? root : root.at("messages");
+  text::check_roles(list);
   std::vector<text::Message> messages = text::messages_from_json(list);
   if (messages.empty()) list.refuse("at least one message");
   if (!document.is_array()) {

@@ -49,6 +49,17 @@ std::vector<Message> messages_from_json(const JsonField& messages) {
   return out;
 }
 
+void check_roles(const JsonField& messages) {
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const JsonField role = messages.element(i).at("role");
+    const std::string& name = role.as_string();
+    if (name != "system" && name != "user" && name != "assistant" && name != "tool" &&
+        name != "developer") {
+      role.refuse("\"system\", \"user\", \"assistant\", \"tool\" or \"developer\"");
+    }
+  }
+}
+
 Json assistant_json(const Message& message) {
   Json calls = Json::array();
   for (const ToolCall& call : message.tool_calls.value_or(std::vector<ToolCall>{})) {

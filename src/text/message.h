@@ -40,6 +40,10 @@ struct Message {
 /// Errors: formats::LoadError naming the field, as "messages[3].tool_calls[0].function.name".
 std::vector<Message> messages_from_json(const formats::JsonField& messages);
 
+/// Refuses messages of roles that no chat format knows; the official templates pass over them.
+/// Errors: formats::LoadError naming the field.
+void check_roles(const formats::JsonField& messages);
+
 /// An assistant's message as JSON: role, content, reasoning_content and tool_calls.
 formats::Json assistant_json(const Message& message);
 

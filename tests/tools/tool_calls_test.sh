@@ -34,23 +34,26 @@ test_tools_of_a_file_are_offered() {
   (($(field "$work/one.json" prompt_tokens) > $(field "$work/none.json" prompt_tokens) + 20)) ||
     fail "the tools are not part of the prompt"
 }
-# The demo model has never called a tool, so its tokens are put into its mouth: each bias makes the next
-# token certain once, because what has been said is penalized.
+# The demo model has never called a tool, so the tokens of a call are put into its mouth: every one has a bias
+# that makes it certain, the first the most, and each time that one occurs the penalty takes it away.
 test_calls_are_printed_as_json() {
-  local ids bias=() n=0 id
-  ids=$(printf '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜><｜tool▁calls▁end｜>' |
-    "$leyden" tokenize --special | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
+  local question="How is the weather?" call='<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜>'
+  local ids prompt bias=() n=0 id
+  ids=$(printf '%s<｜tool▁calls▁end｜>' "$call" | "$leyden" tokenize --special | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
+  prompt=$(printf '{"messages": [{"role": "user", "content": "%s"}], "tools": %s}\n' "$question" "$(tr '\n' ' ' <"$work/tools.json")" |
+    "$leyden" render --format v3.1 | sed 's/^{"prompt"/{"text"/' | "$leyden" tokenize --special --jsonl - |
+    grep -o '"ids": *\[.*\]' | grep -o '[0-9]*')
   for id in $ids; do
-    bias+=(--logit-bias "$id=$((90000 - 1000 * n++))")
+    bias+=(--logit-bias "$id=$((90000 - 1000 * n++ + 50000 * $(grep -cx "$id" <<<"$prompt")))")
   done
-  call run -p "How is the weather?" --tools "$work/tools.json" --greedy --presence-penalty 50000 "${bias[@]}" -n "$n" \
+  call run -p "$question" --tools "$work/tools.json" --greedy --frequency-penalty 50000 "${bias[@]}" -n "$n" \
     --json "$work/calls.json"
   exits 0
   says out '[{"id": "call_0", "type": "function", "function": {"name": "sun", "arguments": "7"}}]'
   grep -q '"name":"sun"' "$work/calls.json" || fail "no call in the JSON"
   grep -q '"text":""' "$work/calls.json" || fail "the JSON has text"
-  call run -p "How is the weather?" --greedy --presence-penalty 50000 "${bias[@]}" -n "$n"
-  says out '<｜tool▁calls▁begin｜>' # nobody offered tools: it is text
+  call run -p "$question" --tools "$work/tools.json" --greedy --frequency-penalty 50000 "${bias[@]}" -n "$((n - 2))"
+  says out '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7' # it broke off, so it is text
 }
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
