@@ -1,10 +1,10 @@
 // Any bytes as a container whose checksums fit, since no others get far; or any index of one.
-#include <cstring>
 #include <optional>
 
 #include "formats/container_reader.h"
 #include "formats/json.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/seal.h"
 
 using namespace leyden;
 
@@ -15,23 +15,12 @@ constexpr std::size_t kDataBytes = 1 << 16;
 /// The first bytes of every container here: room for a header, a config.json, zeros.
 const std::string& data_part() {
   static const std::string bytes = [] {
-    std::string data(formats::kContainerHeaderBytes, '\0');
+    std::string data(formats::kFileHeaderBytes, '\0');
     data += formats::read_text_file(LEYDEN_TEST_DATA "/formats/configs/deepseek-v3.2.json");
     data.resize(kDataBytes);
     return data;
   }();
   return bytes;
-}
-
-/// Puts a header in front that suits the file.
-void put_header(std::string& file, std::uint64_t index_offset) {
-  formats::ContainerHeader header;
-  header.file_bytes = file.size();
-  header.index_offset = index_offset;
-  header.index_bytes = file.size() - index_offset;
-  header.index_checksum = formats::checksum(std::string_view(file).substr(index_offset));
-  const auto bytes = formats::encode_header(header);
-  std::memcpy(file.data(), bytes.data(), bytes.size());
 }
 
 void read_everything(const std::string& file) {
@@ -70,7 +59,7 @@ void index_alone(std::string json) {
     json.replace(begin, json.find('"', begin) - begin, *right);
   }
   std::string file = data_part() + json;
-  put_header(file, kDataBytes);
+  fuzz::seal(formats::kContainer, file, kDataBytes);
   read_everything(file);
 }
 
@@ -83,9 +72,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     return 0;
   }
   read_everything(input);
-  if (size < formats::kContainerHeaderBytes) return 0;
+  if (size < formats::kFileHeaderBytes) return 0;
   // The last byte but one says where the index begins.
-  put_header(input, formats::kContainerHeaderBytes + data[size - 1] % (size - 63));
+  fuzz::seal(formats::kContainer, input, formats::kFileHeaderBytes + data[size - 1] % (size - 63));
   read_everything(input);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "formats/container_index.h"
 #include "formats/json.h"
 #include "formats/load_error.h"
+#include "tests/fuzz/seal.h"
 
 namespace leyden::mutation {
 namespace {
@@ -55,19 +56,15 @@ void seal(std::string& bytes, std::uint64_t index_offset) {
     const std::size_t begin = index_offset + field + kField.size();
     bytes.replace(begin, bytes.find('"', begin) - begin, *right);
   }
-  formats::ContainerHeader header;
-  header.file_bytes = bytes.size();
-  header.index_offset = index_offset;
-  header.index_bytes = bytes.size() - index_offset;
-  header.index_checksum = formats::checksum(std::string_view(bytes).substr(index_offset));
-  const auto encoded = formats::encode_header(header);
-  std::memcpy(bytes.data(), encoded.data(), encoded.size());
+  fuzz::seal(formats::kContainer, bytes, index_offset);
 }
 
 void break_container(std::string& bytes, Mutator& mutator) {
   const std::uint64_t index_offset = number_at(bytes, 24);
-  if (index_offset > bytes.size()) return mutator.change_bytes(bytes, 0, bytes.size());
-  if (mutator.chance(20)) return mutator.change_bytes(bytes, 0, formats::kContainerHeaderBytes);
+  if (index_offset < formats::kFileHeaderBytes || index_offset > bytes.size()) {
+    return mutator.change_bytes(bytes, 0, bytes.size());
+  }
+  if (mutator.chance(20)) return mutator.change_bytes(bytes, 0, formats::kFileHeaderBytes);
   if (mutator.chance(20)) return mutator.change_bytes(bytes, 64, index_offset);
   std::string index = bytes.substr(index_offset);
   mutator.change_text(index);
