@@ -4,7 +4,8 @@
 leyden=$1
 source "$(dirname "$0")/terminal_lib.sh"
 
-sessions() { find "$XDG_STATE_HOME/leyden/sessions" -type f 2>/dev/null; }
+sessions() { find "$XDG_STATE_HOME/leyden/sessions" -name '*.json' 2>/dev/null; }
+states() { find "$XDG_STATE_HOME/leyden/sessions" -name '*.kv' 2>/dev/null; }
 pipe() { "$leyden" chat --greedy "$@" >"$work/out" 2>"$work/err"; }
 says() { grep -qF -- "$2" "$work/$1" || fail "$1 lacks '$2': $(head -c 500 "$work/$1")"; }
 
@@ -47,6 +48,24 @@ test_a_conversation_is_restored_after_a_restart() {
   enter "/show"
   sees "Oslo"
   equals "$(sessions | wc -l)" 1
+}
+test_what_was_computed_is_not_read_again() {
+  talk_once
+  equals "$(states | wc -l)" 1
+  equals "$(stat -c %a "$(states)")" 600
+  start --greedy --resume
+  sees "tokens needn't be read again"
+  enter "What is 7 + 8?"
+  sees "15"
+  sees "[read 12 tokens" # the new message alone
+  keys C-d
+  ends 0
+  printf 'x' | dd of="$(states)" bs=1 seek=100 conv=notrunc 2>/dev/null
+  start --greedy --resume
+  sees "it will be read again: "
+  enter "/undo"
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
 }
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy

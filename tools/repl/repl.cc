@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 
 #include "src/engine.h"
@@ -31,6 +32,7 @@ Repl::Repl(std::shared_ptr<const Engine> engine, Parts parts, Conversation start
       chat_(engine_),
       model_(start.model) {
   restore(std::move(start));
+  restore_state();
 }
 
 int Repl::run(InputReader& reader) {
@@ -56,6 +58,7 @@ int Repl::run(InputReader& reader) {
       send(input.text);
     }
   }
+  if (!signals_.leaving()) keep_state();
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }
@@ -187,6 +190,29 @@ void Repl::keep() {
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
+  }
+}
+
+void Repl::keep_state() {
+  const std::filesystem::path file = store_.state_file();
+  const Session& session = chat_.session();
+  if (file.empty() || session.position() == 0 || chat_.messages.empty()) return;
+  try {
+    session.save(file);
+  } catch (const std::exception& error) {  // the text is kept, and the state can be computed again
+    printer_.complain(fmt::format("the computed state can't be kept: {}", error.what()));
+  }
+}
+
+void Repl::restore_state() {
+  const std::filesystem::path file = store_.state_file();
+  std::error_code unreadable;
+  if (file.empty() || !std::filesystem::exists(file, unreadable)) return;
+  try {
+    chat_.session().load(file);
+    printer_.note(fmt::format("[{} tokens needn't be read again]", chat_.session().position()));
+  } catch (const std::exception& error) {
+    printer_.note(fmt::format("[it will be read again: {}]", error.what()));
   }
 }
 

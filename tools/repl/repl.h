@@ -63,6 +63,9 @@ class Repl {
   void explain_full_context(const ContextFull& full);
   void run_command(const std::string& name, const std::string& argument);
   void keep();
+  /// What the model has computed of the conversation, so that it needn't be read again.
+  void keep_state();
+  void restore_state();
   void restore(Conversation conversation);
   Conversation conversation() const;
   std::string transcript() const;

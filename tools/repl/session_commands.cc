@@ -37,6 +37,7 @@ void Repl::save(const std::string& argument) {
   } else {
     throw std::runtime_error("conversations aren't kept now; give a path, as /save ./talk.json");
   }
+  keep_state();
   printer_.note(
       fmt::format("[kept as {0}; leyden chat --resume {0} goes on with it]", store_.name()));
 }
@@ -51,6 +52,7 @@ void Repl::load(const std::string& argument) {
   Conversation loaded = store_.load(name);
   const std::string model = loaded.model;
   restore(std::move(loaded));
+  restore_state();
   printer_.note(fmt::format("[{}]", summary(name, conversation())));
   if (model != model_) {
     printer_.note(fmt::format("[it was had with {}; {} goes on]",

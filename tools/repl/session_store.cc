@@ -97,6 +97,10 @@ void SessionStore::take(const std::string& name, const fs::path& file) {
   known_ = time_of(file);
 }
 
+fs::path SessionStore::state_file() const {
+  return file_.empty() ? file_ : fs::path(file_).replace_extension(".kv");
+}
+
 void SessionStore::begin() {
   name_.clear();
   file_.clear();

@@ -33,6 +33,9 @@ class SessionStore {
   /// The name of the present conversation; empty before it is first saved.
   const std::string& name() const { return name_; }
   bool keeps() const { return !directory_.empty(); }
+  /// Where the present conversation's computed state goes, beside its text; empty before the first
+  /// save.
+  std::filesystem::path state_file() const;
 
   /// The next conversation gets a name of its own when it is saved.
   void begin();
