@@ -42,16 +42,17 @@ AnswerText answer(const std::string& text, const GenerationOptions& options) {
 }
 
 TEST(AnswerText, ReasoningEndsAtItsToken) {
-  const AnswerText both = answer("Hm.</think>Oslo. 漢字", {.starts_reasoning = true});
+  const AnswerText both = answer("Hm.</think>Oslo. 漢字", {.stops = {}, .starts_reasoning = true});
   EXPECT_EQ(both.reasoning(), "Hm.");
   EXPECT_EQ(both.content(), "Oslo. 漢字");
-  EXPECT_EQ(answer("Hm.", {.starts_reasoning = true}).content(), "");
+  EXPECT_EQ(answer("Hm.", {.stops = {}, .starts_reasoning = true}).content(), "");
   EXPECT_EQ(answer("Oslo.", {}).content(), "Oslo.");
 }
 
 TEST(AnswerText, CallsAreTakenOutWhereToolsWereOffered) {
-  const AnswerText v31 = answer("Hm.</think>Let me see." + kCalls,
-                                {.starts_reasoning = true, .calls = text::ChatFormat::kV31});
+  const AnswerText v31 =
+      answer("Hm.</think>Let me see." + kCalls,
+             {.stops = {}, .starts_reasoning = true, .calls = text::ChatFormat::kV31});
   EXPECT_EQ(v31.reasoning(), "Hm.");
   EXPECT_EQ(v31.content(), "Let me see.");
   ASSERT_EQ(v31.tool_calls().size(), 2u);
@@ -59,7 +60,8 @@ TEST(AnswerText, CallsAreTakenOutWhereToolsWereOffered) {
   EXPECT_EQ(v31.tool_calls()[0].arguments, "{\"city\": \"Oslo\"}");
   EXPECT_EQ(v31.tool_calls()[1].name, "now");
 
-  const AnswerText v32 = answer("Well." + kDsmlCalls, {.calls = text::ChatFormat::kV32});
+  const AnswerText v32 =
+      answer("Well." + kDsmlCalls, {.stops = {}, .calls = text::ChatFormat::kV32});
   EXPECT_EQ(v32.content(), "Well.");
   ASSERT_EQ(v32.tool_calls().size(), 1u);
   EXPECT_EQ(v32.tool_calls()[0].arguments, "{\"city\": \"Oslo\"}");
@@ -68,7 +70,7 @@ TEST(AnswerText, CallsAreTakenOutWhereToolsWereOffered) {
 TEST(AnswerText, CallsThatNobodyOfferedOrThatBreakAreContent) {
   EXPECT_EQ(answer("See." + kCalls, {}).content(), "See." + kCalls);
   const std::string half = kCalls.substr(0, kCalls.size() - 60);
-  const AnswerText cut = answer("See." + half, {.calls = text::ChatFormat::kV31});
+  const AnswerText cut = answer("See." + half, {.stops = {}, .calls = text::ChatFormat::kV31});
   EXPECT_EQ(cut.content(), "See." + half);
   EXPECT_TRUE(cut.tool_calls().empty());
 }
