@@ -46,7 +46,7 @@ test_a_conversation_is_restored_after_a_restart() {
   sees "15"
   enter "/undo"
   enter "/show"
-  sees "Oslo"
+  sees "user: What is the capital of Norway?"
   equals "$(sessions | wc -l)" 1
 }
 test_what_was_computed_is_not_read_again() {
