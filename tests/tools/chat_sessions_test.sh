@@ -97,7 +97,7 @@ test_a_damaged_file_is_refused_and_kept() {
   local file
   file=$(sessions)
   printf 'no JSON' >"$file"
-  start --resume
+  launch --resume
   sees "${file##*/}"
   ends 1
   equals "$(<"$file")" "no JSON"
