@@ -5,8 +5,8 @@
 
 namespace leyden {
 
-ModelCosts model_costs(const formats::ModelConfig& config,
-                       std::span<const quant::TensorSpec> specs) {
+ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant::TensorSpec> specs,
+                       const std::string& source) {
   ModelCosts costs;
   model::TensorTable table;
   for (const quant::TensorSpec& spec : specs) {
@@ -15,7 +15,7 @@ ModelCosts model_costs(const formats::ModelConfig& config,
     costs.weights += static_cast<double>(spec.count) * static_cast<double>(spec.rows) *
                      static_cast<double>(spec.cols);
   }
-  const model::ModelWeights weights = model::bind_weights(config, table, "the model");
+  const model::ModelWeights weights = model::bind_weights(config, table, source);
   const model::KvCache cache(config, {});
   costs.bytes_per_token = model::decode_cost(config, weights, cache, true, 0).weight_bytes;
   for (const std::int64_t context : {4096, 32768, 131072}) {

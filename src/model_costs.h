@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "formats/model_config.h"
@@ -22,8 +23,9 @@ struct ModelCosts {
   std::vector<Memory> memory;  // for some contexts the model was made for
 };
 
-/// specs: the tensors inference reads. Errors: LoadError if one is missing or has another shape.
-ModelCosts model_costs(const formats::ModelConfig& config,
-                       std::span<const quant::TensorSpec> specs);
+/// specs: the tensors inference reads; source: the file they are of.
+/// Errors: LoadError naming it if a tensor is missing or has another shape.
+ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant::TensorSpec> specs,
+                       const std::string& source);
 
 }  // namespace leyden

@@ -57,7 +57,8 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
 
 void print_costs(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
                  const ConversionPlan& plan, std::uint64_t source_bytes, int threads) {
-  const ModelCosts costs = model_costs(checkpoint.config(), plan.model_tensors());
+  const ModelCosts costs =
+      model_costs(checkpoint.config(), plan.model_tensors(), checkpoint.name());
   fmt::print("bits a weight           {:>9.2f}\n",
              8 * static_cast<double>(costs.tensor_bytes) / costs.weights);
   fmt::print("weights read per token  {:>9.3f} GB\n", costs.bytes_per_token / 1e9);

@@ -17,7 +17,8 @@ void list_recipes(const formats::Checkpoint& checkpoint, std::FILE* out, json& d
              "read per token", "memory with context");
   for (const quant::Recipe& recipe : quant::named_recipes()) {
     const ConversionPlan plan = plan_conversion(checkpoint, recipe);
-    const ModelCosts costs = model_costs(checkpoint.config(), plan.model_tensors());
+    const ModelCosts costs =
+        model_costs(checkpoint.config(), plan.model_tensors(), checkpoint.name());
     const double bits = 8 * static_cast<double>(costs.tensor_bytes) / costs.weights;
     fmt::print(out, "{:<9} {:>8.3f} GB {:>7.2f} bits {:>12.3f} GB", recipe.name,
                gigabytes(plan.tensor_bytes), bits, gigabytes(costs.bytes_per_token));

@@ -66,7 +66,7 @@ void list_tensors(const formats::ContainerReader& container, std::FILE* out, jso
 int inspect_container(const InspectOptions& options, std::FILE* out, json& document) {
   const formats::ContainerReader container(options.path);
   const formats::ModelConfig& config = container.config();
-  const ModelCosts costs = model_costs(config, specs_of(container.tensors()));
+  const ModelCosts costs = model_costs(config, specs_of(container.tensors()), container.name());
   const auto all = container.all_tensors();
   std::map<std::string, std::uint64_t> by_format;
   std::uint64_t bytes = 0, stored = 0;
