@@ -61,12 +61,18 @@ while ((${#todo[@]})); do
     cp -a "$file" "$root$file"
   done < <(dpkg-query -L "$package" 2>/dev/null)
 done
-as_root=()
-[[ $(id -u) == 0 ]] || as_root=(unshare --map-root-user)
-if ! "${as_root[@]}" true 2>/dev/null; then
+private=(unshare --mount)
+[[ $(id -u) == 0 ]] || private+=(--map-root-user)
+mkdir "$root/proc"
+# in_root ARGS...: the program in that root, which has /proc and nothing else of this system.
+in_root() {
+  # shellcheck disable=SC2016
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "${private[@]}" sh -c \
+    'mount --rbind /proc "$0/proc" && exec chroot "$0" /usr/bin/leyden "$@"' "$root" "$@"
+}
+if ! "${private[@]}" true 2>/dev/null; then
   echo "skipped: no change of root is allowed here, so the package isn't run in a clean one"
   exit
 fi
-in_root() { env -i "${as_root[@]}" chroot "$root" /usr/bin/leyden "$@"; }
 expect_oslo "Debian package in a clean root" "$(in_root run --greedy -p "$question" 2>"$work/err" || cat "$work/err")"
 expect_oslo "chat in a clean root" "$(in_root chat --greedy <<<"$question" 2>"$work/err" || cat "$work/err")"
