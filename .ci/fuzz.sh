@@ -1,4 +1,4 @@
-# libFuzzer on every parser, FUZZ_SECONDS each (default 60), as many at once as there are cores.
+# libFuzzer on every parser, FUZZ_SECONDS each (default 60), two at once on each core.
 set -euo pipefail
 bash .ci/install.sh clang-16 libclang-rt-16-dev
 ./leyden --version >/dev/null # installs what the build needs
@@ -27,4 +27,4 @@ fuzz() {
 }
 export -f fuzz
 find build/fuzz/tests/fuzz -name 'fuzz_*' -type f -executable -print0 |
-  xargs -0 -n 1 -P "$(nproc)" bash -c 'fuzz "$1"' -
+  xargs -0 -n 1 -P $((2 * $(nproc))) bash -c 'fuzz "$1"' -
