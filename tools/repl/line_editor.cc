@@ -73,15 +73,16 @@ LineEditor::LineEditor(KeySource& keys, Signals& signals, std::string prompt, Hi
 
 void LineEditor::bind_keys() {
   EditLine* const editor = editor_.get();
-  const auto add = [editor](const char* name, const char* help,
+  // In wide characters: libedit's narrow form copies the texts and never frees them.
+  const auto add = [editor](const wchar_t* name, const wchar_t* help,
                             unsigned char (*function)(EditLine*, int)) {
-    el_set(editor, EL_ADDFN, name, help, function);
+    el_wset(editor, EL_ADDFN, name, help, function);
   };
-  add("leyden-enter", "Send the text, or begin a new line", &on_enter);
-  add("leyden-newline", "Begin a new line", &on_newline);
-  add("leyden-interrupt", "Drop the text", &on_interrupt);
-  add("leyden-paste", "Insert pasted text", &on_paste);
-  add("leyden-complete", "Complete the word", &on_tab);
+  add(L"leyden-enter", L"Send the text, or begin a new line", &on_enter);
+  add(L"leyden-newline", L"Begin a new line", &on_newline);
+  add(L"leyden-interrupt", L"Drop the text", &on_interrupt);
+  add(L"leyden-paste", L"Insert pasted text", &on_paste);
+  add(L"leyden-complete", L"Complete the word", &on_tab);
   // Ctrl-C is a key while a line is edited. Signals sent from elsewhere wake the key source.
   el_set(editor, EL_SETTY, "-d", "intr=", nullptr);
   constexpr std::array<std::array<const char*, 2>, 21> kKeys = {{
