@@ -14,6 +14,7 @@ talk_once() {
   enter "What is the capital of Norway?"
   sees "Oslo"
   sees "context "
+  prompts
   keys C-d
   ends 0
 }
@@ -23,6 +24,7 @@ test_a_conversation_is_restored_after_a_restart() {
   enter "/set top-k 33"
   enter "What is the capital of Norway?"
   sees "context "
+  prompts
   keys C-d
   ends 0
   equals "$(sessions | wc -l)" 1
@@ -36,6 +38,7 @@ test_a_conversation_is_restored_after_a_restart() {
   sees "top-k              33"
   enter "/show system"
   sees "Be brief."
+  prompts
   keys C-d
   ends 0
   start --resume --thinking off
@@ -58,6 +61,7 @@ test_what_was_computed_is_not_read_again() {
   enter "What is 7 + 8?"
   sees "15"
   sees "[read 12 tokens" # the new message alone
+  prompts
   keys C-d
   ends 0
   printf 'x' | dd of="$(states)" bs=1 seek=100 conv=notrunc 2>/dev/null
@@ -130,6 +134,7 @@ test_nothing_is_kept_when_asked_or_impossible() {
   sees "conversations aren't kept now"
   enter "/save $work/home/talk.json"
   sees "[kept as "
+  prompts
   keys C-d
   ends 0
   [[ ! -e $XDG_STATE_HOME ]] || fail "--no-save has written"

@@ -21,6 +21,7 @@ test_it_answers_and_says_how_fast() {
   enter "What is the capital of Norway?"
   sees "The capital of Norway is Oslo."
   sees "tokens, " && sees "/s · context "
+  prompts
   keys C-d
   ends 0
 }
@@ -50,6 +51,7 @@ test_ctrl_c_stops_an_answer_and_keeps_the_conversation() {
   prompts
   enter "/show"
   sees "assistant: "
+  prompts
   keys C-d
   ends 0
 }
@@ -144,6 +146,7 @@ test_history_survives_a_restart() {
   enter '/system two \'
   enter "lines"
   sees "system prompt is set"
+  prompts
   keys C-d
   ends 0
   start --greedy
@@ -281,6 +284,7 @@ test_no_color_and_dumb_terminals_get_plain_text() {
   sees "context "
   keys C-c
   sees "Ctrl-C again"
+  prompts
   keys C-d
   ends 0
   grep -qF "$escape" "$work/raw" && fail "escape codes on a dumb terminal"
