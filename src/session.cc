@@ -109,6 +109,10 @@ std::int32_t Session::capacity() const {
   return static_cast<std::int32_t>(impl_->shared.options.context);
 }
 
+std::size_t Session::cache_bytes() const {
+  return static_cast<std::size_t>(position()) * impl_->state.cache.bytes_per_token();
+}
+
 void Session::truncate(std::int32_t position) {
   if (position < 0 || position > impl_->position()) {
     throw std::out_of_range("can't truncate " + std::to_string(impl_->position()) + " tokens to " +

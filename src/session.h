@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -55,6 +56,8 @@ class Session {
   std::span<const std::int32_t> tokens() const;
   /// Tokens the context may hold.
   std::int32_t capacity() const;
+  /// What the cache keeps of them.
+  std::size_t cache_bytes() const;
   /// Forgets all tokens from `position` on.
   void truncate(std::int32_t position);
 

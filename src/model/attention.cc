@@ -230,6 +230,13 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
     const auto selected = indexer_.selection(t);
     chosen.emplace(selected.begin(), selected.end());
   }
+  if (!trace->index) return;
+  const auto append = [&](std::vector<float>& to, const runtime::Array<float>& rows, int width) {
+    to.insert(to.end(), rows.data(), rows.data() + std::ptrdiff_t{n_tokens_} * width);
+  };
+  append(trace->index->k, index_k_, c_.index_head_dim);
+  append(trace->index->q, index_q_, c_.index_n_heads * c_.index_head_dim);
+  append(trace->index->weights, index_weights_, c_.index_n_heads);
 }
 
 }  // namespace leyden::model

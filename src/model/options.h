@@ -25,9 +25,16 @@ std::string_view name(AttentionMode mode);
 std::string_view name(MlaMode mode);
 
 /// What a forward pass chose, for those who ask (leyden logits --trace). One entry per position.
+/// What a layer's indexer sees, rotated, in f32 (an index cache of f32 keeps it so): of every token
+/// its key, of tokens that select also queries and head weights; those of others mean nothing.
+struct IndexTrace {
+  std::vector<float> k;           // [tokens, index dim]
+  std::vector<float> q, weights;  // [tokens, index heads, index dim], [tokens, index heads]
+};
 struct LayerTrace {
   std::vector<std::vector<std::int32_t>> experts;              // ascending; empty for dense layers
   std::vector<std::optional<std::vector<std::int32_t>>> topk;  // ascending; nothing: not scored
+  std::optional<IndexTrace> index;  // appended to where the caller has put one
 };
 struct Trace {
   std::vector<LayerTrace> layers;
