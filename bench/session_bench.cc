@@ -1,6 +1,6 @@
 // How fast sessions are kept and taken up again: megabytes of cache a second, written with fsync
-// and read out of the page cache. Noise doesn't compress; the demo model's cache shows what a
-// model's own does.
+// and read out of the page cache; and the share of the cache that a file takes. The noise of
+// append_noise() compresses better than the demo model's rows do.
 //   session_bench [DIRECTORY]
 
 #include <fmt/format.h>
