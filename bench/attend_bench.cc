@@ -90,6 +90,31 @@ void report(benchmark::State& state, double seconds, double macs, double bytes,
   state.counters["of_read_%"] = 100 * gb / limits.read_gb_per_second;
 }
 
+/// Queries as a kernel wants them, and the bytes from one to the next.
+struct Queries {
+  runtime::Array<std::byte> rows;
+  std::ptrdiff_t stride_bytes;
+};
+
+Queries make_queries(const simd::Kernels& k, bool is_fixed, int n, int n_first, int n_second,
+                     float scale, Values& values) {
+  const std::size_t width = index(n_first) + index(n_second);
+  const std::size_t bytes = is_fixed ? simd::fixed_query_bytes(n_first, n_second) : 4 * width;
+  Queries queries = {runtime::Array<std::byte>(index(n) * bytes),
+                     static_cast<std::ptrdiff_t>(bytes)};
+  runtime::Array<float> x(width);
+  for (int i = 0; i < n; ++i) {
+    values.fill(x, scale);
+    std::byte* const row = queries.rows.data() + i * queries.stride_bytes;
+    if (is_fixed) {
+      k.fix_query(x.data(), n_first, n_second, row);
+    } else {
+      std::memcpy(row, x.data(), bytes);
+    }
+  }
+  return queries;
+}
+
 struct RowFormat {
   const char* name;
   simd::KvFormat format;
@@ -111,8 +136,9 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
   const std::size_t row_bytes = simd::kv_row_bytes(format.format, kLatent, kRope);
   const std::size_t n_rows = kCacheBytes / row_bytes;
   Values values;
-  runtime::Array<float> x(kLatent + kRope), query(kHeads * (kLatent + kRope));
-  values.fill(query, 0.05f);
+  const Queries queries =
+      make_queries(k, format.format != simd::KvFormat::kF32, kHeads, kLatent, kRope, 0.05f, values);
+  runtime::Array<float> x(kLatent + kRope);
   for (std::size_t i = 0; i < n_rows; ++i) {
     if (i < 1024) {
       values.fill(x, 1.0f);
@@ -144,8 +170,8 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
       args.n_keys = std::min(simd::kKeyChunk, n_chosen - first);
       args.kv_lora_rank = kLatent;
       args.rope_dim = kRope;
-      args.query = query.data();
-      args.query_stride = kLatent + kRope;
+      args.query = queries.rows.data();
+      args.query_stride_bytes = queries.stride_bytes;
       args.rows = rows.data() + first;
       args.next_rows = args.rows + args.n_keys;
       args.n_next_rows = std::min(simd::kKeyChunk, n_chosen - first - args.n_keys);
@@ -175,8 +201,8 @@ void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Ker
   const simd::Kernels& k = simd::kernels(isa);
   constexpr int kKey = kNope + kRope, kKeys = simd::kKeyChunk;
   Values values;
-  runtime::Array<float> query(index(n_queries) * kKey), key(kKeys * kKey), value(kKeys * kValue);
-  values.fill(query, 0.1f);
+  const Queries queries = make_queries(k, is_integer, n_queries, kKey, 0, 0.1f, values);
+  runtime::Array<float> key(kKeys * kKey), value(kKeys * kValue);
   values.fill(key, 1.0f);
   values.fill(value, 1.0f);
   runtime::Array<float> max(index(n_queries)), sum(index(n_queries)),
@@ -187,8 +213,8 @@ void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Ker
   args.n_keys = kKeys;
   args.key_dim = kKey;
   args.value_dim = kValue;
-  args.query = query.data();
-  args.query_stride = kKey;
+  args.query = queries.rows.data();
+  args.query_stride_bytes = queries.stride_bytes;
   args.key = key.data();
   args.key_stride = kKey;
   args.value = value.data();

@@ -57,12 +57,20 @@ constexpr float kFixedValueLimit = 4095.0f;   // sqrt(128) * this < kFixedNorm
 constexpr float kFixedWeightSum = 524000.0f;  // (this + 256 / 2) * kFixedValueLimit < 2^31
 constexpr float kSmallestFixed = 1e-30f;
 
+/// A query for fixed point, made once for all chunks: the codes of x [n_first] and of x [n_second]
+/// behind it, which is a row of its own, each zero-padded to whole kFixedStep, then the scales of
+/// their runs. row: fixed_query_bytes(n_first, n_second), a multiple of 64.
+using FixQueryFn = void(const float* x, int n_first, int n_second, std::byte* row) noexcept;
+constexpr int kFixedStep = 32;
+std::size_t fixed_query_bytes(int n_first, int n_second);
+
 /// Decompressed MLA, one head: queries are tokens, keys and values are that head's own. attend is
 /// in f32, attend_int16 in fixed point.
 struct AttendArgs {
   int n_queries = 0, n_keys = 0, key_dim = 0, value_dim = 0;
-  const float* query = nullptr;  // [n_queries, key_dim]
-  std::ptrdiff_t query_stride = 0;
+  // [n_queries]: f32 [key_dim]; fixed point: what fix_query makes of key_dim and 0 values
+  const std::byte* query = nullptr;
+  std::ptrdiff_t query_stride_bytes = 0;
   const float* key = nullptr;  // [n_keys, key_dim]
   std::ptrdiff_t key_stride = 0;
   const float* value = nullptr;  // [n_keys, value_dim]
@@ -77,8 +85,10 @@ using AttendFn = void(const AttendArgs& args) noexcept;
 /// cached latent followed by the rotated key, a value is the latent (NUMERICS 4.4).
 struct LatentAttendArgs {
   int n_queries = 0, n_keys = 0, kv_lora_rank = 0, rope_dim = 0;
-  const float* query = nullptr;  // [n_queries, kv_lora_rank + rope_dim]
-  std::ptrdiff_t query_stride = 0;
+  // [n_queries]: f32 [kv_lora_rank + rope_dim]; fixed point: what fix_query makes of kv_lora_rank
+  // and rope_dim values
+  const std::byte* query = nullptr;
+  std::ptrdiff_t query_stride_bytes = 0;
   const std::byte* const* rows = nullptr;   // [n_keys] cache rows (simd/kv_row.h)
   const std::int32_t* n_visible = nullptr;  // [n_queries], each <= n_keys; null: all
   // Rows that this thread will want next, [n_next_rows]: asked for while these are multiplied,

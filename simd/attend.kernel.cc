@@ -18,7 +18,8 @@ void attend(const AttendArgs& args) noexcept {
     pack_keys(row, n, first, args.key_dim, keys);
   }
   attend_packed({keys, values, args.n_keys, args.key_dim, args.value_dim}, args.n_queries,
-                args.query, args.query_stride, args.n_visible, args.partial, scores);
+                reinterpret_cast<const float*>(args.query), args.query_stride_bytes / 4,
+                args.n_visible, args.partial, scores);
 }
 
 /// bf16 and int8 rows: simd/attend_fixed.kernel.cc.
@@ -37,8 +38,9 @@ void latent_attend_f32(const LatentAttendArgs& args) noexcept {
     }
     pack_keys(row, n, first, key_dim, keys);
   }
-  attend_packed({keys, values, args.n_keys, key_dim, args.kv_lora_rank}, args.n_queries, args.query,
-                args.query_stride, args.n_visible, args.partial, scores);
+  attend_packed({keys, values, args.n_keys, key_dim, args.kv_lora_rank}, args.n_queries,
+                reinterpret_cast<const float*>(args.query), args.query_stride_bytes / 4,
+                args.n_visible, args.partial, scores);
 }
 
 void attend_merge(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,

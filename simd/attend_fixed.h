@@ -20,7 +20,6 @@ constexpr int kCellRows = 8, kCellVectors = 2;
 
 /// A part of a key whose runs begin anew.
 struct Section {
-  int begin;  // first value in the caller's row
   int width;
   int cell;  // first cell of the row
   int run;   // first scale
@@ -58,8 +57,6 @@ struct Wishes {
 
 /// Working space of attend_fixed.
 struct FixedScratch {
-  std::int32_t* q;  // [kFixedRows, key_cells]
-  float* q_scale;   // [kFixedRows, key_runs]
   float* score;     // [kFixedRows, kKeyChunk]
   std::int16_t* w;  // [kFixedRows, value runs, kKeyChunk]
   float* w_scale;   // [kFixedRows, value runs]
@@ -88,20 +85,33 @@ LEYDEN_INLINE void multiply_cells(const std::int32_t* a, std::ptrdiff_t a_stride
   }
 }
 
+/// Rows of fix_query.
+struct FixedQueries {
+  const std::byte* rows;
+  std::ptrdiff_t stride;  // bytes
+
+  [[gnu::always_inline]] const std::int32_t* cells(int row) const {
+    return reinterpret_cast<const std::int32_t*>(rows + row * stride);
+  }
+};
+
 /// score [R][32] gets one run of the key panel: fma(sum * key scale, query scale, score).
 template <int R>
-LEYDEN_INLINE void add_scores(const FixedChunk& chunk, const FixedScratch& s, int row, int key,
-                              int cell, int run, int n_cells) {
-  const std::int32_t* q = s.q + std::ptrdiff_t{row} * chunk.key_cells + cell;
+LEYDEN_INLINE void add_scores(const FixedChunk& chunk, const FixedQueries& query,
+                              const FixedScratch& s, int row, int key, int cell, int run,
+                              int n_cells) {
+  const std::int32_t* q = query.cells(row);
+  const std::ptrdiff_t q_stride = query.stride / 4;
   const std::int32_t* panel =
       chunk.keys + (std::ptrdiff_t{key} * chunk.key_cells + std::ptrdiff_t{cell} * kCellPanel);
   const float* key_scale = chunk.key_scale + run * kKeyChunk + key;
   for (int column = 0; column < kCellPanel; column += 16 * kCellVectors) {
     I32x16 sum[R][kCellVectors];
-    multiply_cells<R>(q, chunk.key_cells, panel + column, n_cells, sum);
+    multiply_cells<R>(q + cell, q_stride, panel + column, n_cells, sum);
     LEYDEN_UNROLL
     for (int r = 0; r < R; ++r) {
-      const F32x16 scale = broadcast(s.q_scale[(row + r) * chunk.key_runs + run]);
+      const auto* q_scale = reinterpret_cast<const float*>(q + r * q_stride + chunk.key_cells);
+      const F32x16 scale = broadcast(q_scale[run]);
       LEYDEN_UNROLL
       for (int v = 0; v < kCellVectors; ++v) {
         float* score = s.score + (row + r) * kKeyChunk + key + column + 16 * v;
@@ -149,17 +159,6 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
   }
 }
 
-LEYDEN_INLINE void fix_query(const FixedChunk& chunk, const FixedScratch& s, int row,
-                             const float* query) {
-  for (int j = 0; j < chunk.n_sections; ++j) {
-    const Section& section = chunk.sections[j];
-    fix_row<Role::kKey>(
-        F32Row{query + section.begin}, section.width,
-        reinterpret_cast<std::int16_t*>(s.q + std::ptrdiff_t{row} * chunk.key_cells + section.cell),
-        s.q_scale + row * chunk.key_runs + section.run, 1);
-  }
-}
-
 /// p of one query becomes weights, zeros from n_visible up to the last key of n_keys' pair.
 LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, int row,
                                int n_visible, int n_keys, float sum) {
@@ -181,15 +180,13 @@ LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, i
 }
 
 /// Up to kFixedRows queries.
-LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const float* query,
-                                     std::ptrdiff_t query_stride, const std::int32_t* n_visible,
-                                     const AttendPartial& partial, const FixedScratch& s,
-                                     Wishes& wishes) {
+LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const FixedQueries& query,
+                                     const std::int32_t* n_visible, const AttendPartial& partial,
+                                     const FixedScratch& s, Wishes& wishes) {
   int seen = 0;  // keys that any of these queries sees
   for (int i = 0; i < n_rows; ++i) {
     const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
     if (n > seen) seen = n;
-    fix_query(chunk, s, i, query + i * query_stride);
   }
   const auto in_blocks = [&](const auto& f) __attribute__((always_inline)) {
     for (int row = 0; row < n_rows; row += kCellRows) {
@@ -208,7 +205,7 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
       for (int begin = 0; begin < width; begin += kFixedRun) {
         const int n_codes = width - begin < kFixedRun ? width - begin : kFixedRun;
         in_blocks([&]<int R>(int row) __attribute__((always_inline)) {
-          add_scores<R>(chunk, s, row, key, section.cell + begin / 2,
+          add_scores<R>(chunk, query, s, row, key, section.cell + begin / 2,
                         section.run + begin / kFixedRun, n_codes / 2);
         });
       }
@@ -227,13 +224,13 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
   }
 }
 
-[[gnu::noinline]] void attend_fixed(const FixedChunk& chunk, int n_queries, const float* query,
-                                    std::ptrdiff_t query_stride, const std::int32_t* n_visible,
+[[gnu::noinline]] void attend_fixed(const FixedChunk& chunk, int n_queries,
+                                    const FixedQueries& query, const std::int32_t* n_visible,
                                     const AttendPartial& partial, const FixedScratch& s,
                                     Wishes wishes) {
   for (int first = 0; first < n_queries; first += kFixedRows) {
     const int n = n_queries - first < kFixedRows ? n_queries - first : kFixedRows;
-    attend_fixed_rows(chunk, n, query + first * query_stride, query_stride,
+    attend_fixed_rows(chunk, n, {query.rows + first * query.stride, query.stride},
                       n_visible == nullptr ? nullptr : n_visible + first,
                       {partial.max + first, partial.sum + first,
                        partial.out + first * partial.out_stride, partial.out_stride},

@@ -2,6 +2,14 @@
 
 namespace leyden::simd::LEYDEN_ISA {
 
+void fix_query(const float* x, int n_first, int n_second, std::byte* row) noexcept {
+  auto* codes = reinterpret_cast<std::int16_t*>(row);
+  std::int16_t* second = codes + padded(n_first);
+  auto* scale = reinterpret_cast<float*>(second + padded(n_second));
+  fix_row<Role::kKey>(F32Row{x}, n_first, codes, scale, 1);
+  fix_row<Role::kKey>(F32Row{x + n_first}, n_second, second, scale + n_runs(n_first), 1);
+}
+
 void attend_int16(const AttendArgs& args) noexcept {
   const int key_width = padded(args.key_dim);
   const int value_width = padded(args.value_dim);
@@ -31,13 +39,13 @@ void attend_int16(const AttendArgs& args) noexcept {
                 p.values,
                 p.value_scale,
                 p.value_top,
-                {{0, args.key_dim, 0, 0}, {}},
+                {{args.key_dim, 0, 0}, {}},
                 1,
                 key_width / 2,
                 key_runs,
                 args.n_keys,
                 args.value_dim},
-               args.n_queries, args.query, args.query_stride, args.n_visible, args.partial,
+               args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
                p.scratch, {});
 }
 

@@ -42,8 +42,6 @@ LEYDEN_INLINE Packing lay_out(std::byte* memory, int key_width, int key_runs, in
   p.value_top = pieces.take<float>(std::ptrdiff_t{value_runs} * kKeyChunk);
   p.codes = pieces.take<std::int16_t>(std::ptrdiff_t{kTileRows} *
                                       (key_width > value_width ? key_width : value_width));
-  p.scratch.q = pieces.take<std::int32_t>(kFixedRows * key_cells);
-  p.scratch.q_scale = pieces.take<float>(std::ptrdiff_t{kFixedRows} * key_runs);
   p.scratch.score = pieces.take<float>(std::ptrdiff_t{kFixedRows} * kKeyChunk);
   p.scratch.w = pieces.take<std::int16_t>(std::ptrdiff_t{kFixedRows} * value_runs * kKeyChunk);
   p.scratch.w_scale = pieces.take<float>(std::ptrdiff_t{kFixedRows} * value_runs);

@@ -20,9 +20,9 @@ enum class Role { kKey, kValue };
 
 /// Rows in fixed point: codes [rows, width], scale [rows, n_runs(width)].
 struct FixedRows {
-  int width;
-  std::int16_t* codes;
-  float* scale;
+  int width = 0;
+  std::int16_t* codes = nullptr;
+  float* scale = nullptr;
 
   std::int16_t* row(int i) const { return codes + std::ptrdiff_t{i} * width; }
   float* scales(int i) const { return scale + std::ptrdiff_t{i} * n_runs(width); }
@@ -72,6 +72,25 @@ struct Memory {
   }
 };
 
+int padded(int width) { return (width + kFixedStep - 1) / kFixedStep * kFixedStep; }
+
+/// Both parts of a row of fix_query.
+struct FixedQuery {
+  FixedRows first, second;
+  FixedQuery(std::byte* row, int n_first, int n_second) {
+    auto* codes = reinterpret_cast<std::int16_t*>(row);
+    auto* scale = reinterpret_cast<float*>(codes + padded(n_first) + padded(n_second));
+    first = {n_first, codes, scale};
+    second = {n_second, codes + padded(n_first), scale + n_runs(n_first)};
+  }
+  template <typename Args>
+  static FixedQuery of(const Args& args, int i, int n_first, int n_second) {
+    // Only read from here on.
+    auto* row = const_cast<std::byte*>(args.query + i * args.query_stride_bytes);
+    return {row, n_first, n_second};
+  }
+};
+
 /// score[k] gets the runs of one section.
 void add_scores(const FixedRows& query, const FixedRows& keys, int n, float* score) {
   for (int k = 0; k < n; ++k) {
@@ -112,8 +131,6 @@ void latent_attend(const LatentAttendArgs& args, KvLoadFn* decode, FixLatent fix
   Memory memory{args.scratch};
   const FixedRows latents = memory.rows(args.n_keys, args.kv_lora_rank);
   const FixedRows ropes = memory.rows(args.n_keys, args.rope_dim);
-  const FixedRows q_latent = memory.rows(1, args.kv_lora_rank);
-  const FixedRows q_rope = memory.rows(1, args.rope_dim);
   auto* decoded = memory.take<float>(args.kv_lora_rank + args.rope_dim);
   for (int k = 0; k < args.n_keys; ++k) {
     decode(args.rows[k], args.kv_lora_rank, args.rope_dim, decoded);
@@ -122,12 +139,10 @@ void latent_attend(const LatentAttendArgs& args, KvLoadFn* decode, FixLatent fix
   }
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
-    const float* query = args.query + i * args.query_stride;
-    q_latent.fix(0, query, Role::kKey);
-    q_rope.fix(0, query + args.kv_lora_rank, Role::kKey);
+    const auto query = FixedQuery::of(args, i, args.kv_lora_rank, args.rope_dim);
     float score[kKeyChunk] = {};
-    add_scores(q_latent, latents, n, score);
-    add_scores(q_rope, ropes, n, score);
+    add_scores(query.first, latents, n, score);
+    add_scores(query.second, ropes, n, score);
     exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
     mix_values(score, args.partial.sum[i], latents, n,
                args.partial.out + i * args.partial.out_stride);
@@ -151,20 +166,26 @@ void latent_attend_int8(const LatentAttendArgs& args) noexcept {
   });
 }
 
+void fix_query(const float* x, int n_first, int n_second, std::byte* row) noexcept {
+  const FixedQuery query(row, n_first, n_second);
+  std::memset(row, 0, static_cast<std::size_t>(padded(n_first) + padded(n_second)) * 2);
+  query.first.fix(0, x, Role::kKey);
+  query.second.fix(0, x + n_first, Role::kKey);
+}
+
 void attend_int16(const AttendArgs& args) noexcept {
   Memory memory{args.scratch};
   const FixedRows keys = memory.rows(args.n_keys, args.key_dim);
   const FixedRows values = memory.rows(args.n_keys, args.value_dim);
-  const FixedRows query = memory.rows(1, args.key_dim);
   for (int k = 0; k < args.n_keys; ++k) {
     keys.fix(k, args.key + k * args.key_stride, Role::kKey);
     values.fix(k, args.value + k * args.value_stride, Role::kValue);
   }
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
-    query.fix(0, args.query + i * args.query_stride, Role::kKey);
+    const auto query = FixedQuery::of(args, i, args.key_dim, 0);
     float score[kKeyChunk] = {};
-    add_scores(query, keys, n, score);
+    add_scores(query.first, keys, n, score);
     exponentiate(score, n, args.partial.max + i, args.partial.sum + i);
     mix_values(score, args.partial.sum[i], values, n,
                args.partial.out + i * args.partial.out_stride);

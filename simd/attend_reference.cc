@@ -11,6 +11,11 @@ namespace {
 
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
+template <typename Args>
+const float* query_of(const Args& args, int i) {
+  return reinterpret_cast<const float*>(args.query + i * args.query_stride_bytes);
+}
+
 /// One query over n keys. key(k) and value(k) give rows.
 template <typename Key, typename Value>
 void attend_one(const AttendPartial& partial, int i, int n, const float* query, int key_dim,
@@ -36,7 +41,7 @@ void attend(const AttendArgs& args) noexcept {
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
     attend_one(
-        args.partial, i, n, args.query + i * args.query_stride, args.key_dim, args.value_dim,
+        args.partial, i, n, query_of(args, i), args.key_dim, args.value_dim,
         [&](int k) { return args.key + k * args.key_stride; },
         [&](int k) { return args.value + k * args.value_stride; });
   }
@@ -46,8 +51,8 @@ void latent_attend_f32(const LatentAttendArgs& args) noexcept {
   const auto row = [&](int k) { return reinterpret_cast<const float*>(args.rows[k]); };
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
-    attend_one(args.partial, i, n, args.query + i * args.query_stride,
-               args.kv_lora_rank + args.rope_dim, args.kv_lora_rank, row, row);
+    attend_one(args.partial, i, n, query_of(args, i), args.kv_lora_rank + args.rope_dim,
+               args.kv_lora_rank, row, row);
   }
 }
 

@@ -14,8 +14,7 @@ namespace {
 
 constexpr int kCellPanel = 32;
 /// Rows of codes are padded to whole vectors of cells.
-constexpr int kCodeStep = 32;
-LEYDEN_INLINE int padded(int width) { return (width + kCodeStep - 1) / kCodeStep * kCodeStep; }
+LEYDEN_INLINE int padded(int width) { return (width + kFixedStep - 1) / kFixedStep * kFixedStep; }
 LEYDEN_INLINE int n_runs(int width) { return (width + kFixedRun - 1) / kFixedRun; }
 
 /// Sources of values: 16 from index i on, zeros from n on.
@@ -79,7 +78,7 @@ LEYDEN_INLINE void pack_as_columns(const std::int16_t* codes, int width, int fir
                                    std::int32_t* panels) {
   auto* panel = reinterpret_cast<float*>(panels) +
                 std::ptrdiff_t{first / kCellPanel} * panel_cells * kCellPanel + first % kCellPanel;
-  for (int d = 0; d < width; d += kCodeStep, panel += 16 * kCellPanel) {
+  for (int d = 0; d < width; d += kFixedStep, panel += 16 * kCellPanel) {
     F32x16 block[16];
     LEYDEN_UNROLL
     for (int i = 0; i < 16; ++i) {

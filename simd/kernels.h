@@ -47,6 +47,7 @@ namespace leyden::simd {
   X(kv_load_f32, KvLoadFn)                      \
   X(kv_load_bf16, KvLoadFn)                     \
   X(kv_load_int8, KvLoadFn)                     \
+  X(fix_query, FixQueryFn)                      \
   X(attend, AttendFn)                           \
   X(attend_int16, AttendFn)                     \
   X(latent_attend_f32, LatentAttendFn)          \

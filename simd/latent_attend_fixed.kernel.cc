@@ -30,9 +30,9 @@ struct Int8Latents {
                           float* scale) {
     const auto* latents = reinterpret_cast<const std::int8_t*>(row);
     int i = 0;
-    for (; i + kCodeStep <= kv_lora_rank; i += kCodeStep) store_step(latents + i, codes + i);
+    for (; i + kFixedStep <= kv_lora_rank; i += kFixedStep) store_step(latents + i, codes + i);
     if (i < kv_lora_rank) {
-      std::int8_t last[kCodeStep] = {};
+      std::int8_t last[kFixedStep] = {};
       __builtin_memcpy(last, latents + i, static_cast<std::size_t>(kv_lora_rank - i));
       store_step(last, codes + i);
     }
@@ -82,20 +82,19 @@ LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
   }
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
-  attend_fixed(
-      {p.keys,
-       p.key_scale,
-       p.values,
-       p.value_scale,
-       p.value_top,
-       {{0, args.kv_lora_rank, 0, 0}, {args.kv_lora_rank, args.rope_dim, rope_cell, value_runs}},
-       2,
-       key_cells,
-       value_runs + rope_runs,
-       args.n_keys,
-       args.kv_lora_rank},
-      args.n_queries, args.query, args.query_stride, args.n_visible, args.partial, p.scratch,
-      {args.next_rows, args.n_next_rows, row_bytes});
+  attend_fixed({p.keys,
+                p.key_scale,
+                p.values,
+                p.value_scale,
+                p.value_top,
+                {{args.kv_lora_rank, 0, 0}, {args.rope_dim, rope_cell, value_runs}},
+                2,
+                key_cells,
+                value_runs + rope_runs,
+                args.n_keys,
+                args.kv_lora_rank},
+               args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
+               p.scratch, {args.next_rows, args.n_next_rows, row_bytes});
 }
 
 }  // namespace

@@ -29,10 +29,7 @@ simd::KvLoadFn* load_kernel(simd::KvFormat format) {
 
 /// An f32 cache is for comparison: nothing is rounded that need not be. The other formats have
 /// rounded keys and values more coarsely than fixed point does.
-simd::AttendFn* attend_kernel(simd::KvFormat format) {
-  const simd::Kernels& k = simd::kernels();
-  return format == simd::KvFormat::kF32 ? k.attend : k.attend_int16;
-}
+bool is_fixed(simd::KvFormat format) { return format != simd::KvFormat::kF32; }
 
 }  // namespace
 
@@ -50,7 +47,10 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
   partial_offset_ = value_offset_ + floats(std::int64_t{kChunk} * config.v_head_dim);
   visible_offset_ = partial_offset_ + floats(tokens * (config.v_head_dim + 2));
   row_offset_ = visible_offset_ + floats(tokens);
-  attend_offset_ = row_offset_ + floats(config.kv_lora_rank + config.qk_rope_head_dim);
+  query_offset_ = row_offset_ + floats(config.kv_lora_rank + config.qk_rope_head_dim);
+  attend_offset_ =
+      query_offset_ +
+      (is_fixed(format) ? index(tokens) * simd::fixed_query_bytes(config.qk_head_dim(), 0) : 0);
   scratch_ =
       Scratch(n_threads, attend_offset_ + simd::attend_scratch_bytes(
                                               max_tokens, config.qk_head_dim(), config.v_head_dim));
@@ -112,6 +112,15 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
   const std::ptrdiff_t token_stride = std::ptrdiff_t{heads} * v;
   float* const out = mixed + std::ptrdiff_t{head} * v;
 
+  simd::AttendFn* const attend = is_fixed(format_) ? k.attend_int16 : k.attend;
+  const float* const head_q = q + std::ptrdiff_t{head} * dim;
+  const std::ptrdiff_t q_stride = std::ptrdiff_t{heads} * dim;
+  auto* const fixed = scratch + query_offset_;
+  const auto fixed_stride = static_cast<std::ptrdiff_t>(simd::fixed_query_bytes(dim, 0));
+  for (int t = std::max(0, first_key - first_position); is_fixed(format_) && t < n; ++t) {
+    k.fix_query(head_q + t * q_stride, dim, 0, fixed + t * fixed_stride);
+  }
+
   for (int chunk = 0; chunk < n_keys; chunk += kChunk) {
     const std::int32_t chunk_key = first_key + chunk;
     const int chunk_keys = std::min(kChunk, n_keys - chunk);
@@ -137,8 +146,13 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     args.n_keys = chunk_keys;
     args.key_dim = dim;
     args.value_dim = v;
-    args.query_stride = std::ptrdiff_t{heads} * dim;
-    args.query = q + skipped * args.query_stride + std::ptrdiff_t{head} * dim;
+    if (is_fixed(format_)) {
+      args.query = fixed + skipped * fixed_stride;
+      args.query_stride_bytes = fixed_stride;
+    } else {
+      args.query = reinterpret_cast<const std::byte*>(head_q + skipped * q_stride);
+      args.query_stride_bytes = q_stride * std::ptrdiff_t{sizeof(float)};
+    }
     args.key = keys;
     args.key_stride = dim;
     args.value = values;
@@ -147,11 +161,11 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     args.scratch = scratch + attend_offset_;
     if (chunk_key == 0) {  // the first chunk goes where the others are merged into
       args.partial = {max, sum, out, token_stride};
-      attend_kernel(format_)(args);
+      attend(args);
       continue;
     }
     args.partial = {part_max, part_sum, part, v};
-    attend_kernel(format_)(args);
+    attend(args);
     for (int t = skipped; t < n; ++t) {
       const int i = t - skipped;
       k.attend_merge(max + t, sum + t, out + t * token_stride, part_max[i], part_sum[i],

@@ -39,7 +39,7 @@ class DenseAttention {
   runtime::Array<float> rope_keys_;  // [round keys, rope]
   runtime::Array<float> max_, sum_;  // [heads, max_tokens]
   std::size_t key_offset_ = 0, value_offset_ = 0, partial_offset_ = 0, visible_offset_ = 0,
-              row_offset_ = 0, attend_offset_ = 0;  // into a thread's scratch
+              row_offset_ = 0, query_offset_ = 0, attend_offset_ = 0;  // into a thread's scratch
   Scratch scratch_;
 };
 

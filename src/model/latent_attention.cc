@@ -40,7 +40,11 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
   const std::size_t latent = index(config.kv_lora_rank);
   const std::size_t rope = index(config.qk_rope_head_dim);
   const std::size_t block = index(block_tokens_);
-  query_ = runtime::Array<float>(block * heads * (latent + rope));
+  const std::size_t float_bytes = (latent + rope) * sizeof(float);
+  query_bytes_ = format == simd::KvFormat::kF32
+                     ? float_bytes
+                     : simd::fixed_query_bytes(config.kv_lora_rank, config.qk_rope_head_dim);
+  query_ = runtime::Array<std::byte>(block * heads * query_bytes_);
   max_ = runtime::Array<float>(block * heads);
   sum_ = runtime::Array<float>(block * heads);
   out_ = runtime::Array<float>(block * heads * latent);
@@ -58,12 +62,17 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
   row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(config.num_attention_heads,
                                                                    config.kv_lora_rank,
                                                                    config.qk_rope_head_dim);
-  scratch_ = Scratch(n_threads, row_offset_ + 2 * kChunk * sizeof(const std::byte*));
+  query_offset_ = row_offset_ + 2 * kChunk * sizeof(const std::byte*);
+  scratch_ = Scratch(n_threads, query_offset_ + block * float_bytes);
 }
 
 LatentAttention::Partial LatentAttention::result(int t) const {
   const std::size_t first = index(t) * index(c_->num_attention_heads);
   return {max_.data() + first, sum_.data() + first, out_.data() + first * index(c_->kv_lora_rank)};
+}
+
+std::byte* LatentAttention::query(int t, int head) const {
+  return query_.data() + (index(t) * index(c_->num_attention_heads) + index(head)) * query_bytes_;
 }
 
 LatentAttention::Partial LatentAttention::slot(int i) const {
@@ -89,24 +98,33 @@ void LatentAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w,
   }
 }
 
-/// query_[t][h] = [q_nope K_h | q_rope]: the query of head h in latent space.
+/// query_[t][h] = [q_nope K_h | q_rope]: the query of head h in latent space, as the kernel of this
+/// cache format wants it.
 void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
                              const float* q) {
   const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
-  const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim;
+  const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim, width = latent + rope;
   const std::ptrdiff_t in_stride = std::ptrdiff_t{heads} * (nope + rope);
-  const std::ptrdiff_t out_stride = std::ptrdiff_t{heads} * (latent + rope);
   team.run(heads, [&](int head, int worker) {
     Panels& panels = panels_[index(worker)];
     panels.reset(n, nope);
-    float* const out = query_.data() + std::ptrdiff_t{head} * (latent + rope);
+    auto* const absorbed = reinterpret_cast<float*>(scratch_.of(worker) + query_offset_);
     for (int t = 0; t < n; ++t) {
       const float* const row = q + (begin + t) * in_stride + std::ptrdiff_t{head} * (nope + rope);
       panels.set_row(t, row);
-      std::memcpy(out + t * out_stride + latent, row + nope, index(rope) * sizeof(float));
+      std::memcpy(absorbed + std::ptrdiff_t{t} * width + latent, row + nope,
+                  index(rope) * sizeof(float));
     }
-    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.panels(), out, out_stride,
+    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.panels(), absorbed, width,
                   scratch_.of(worker));
+    for (int t = 0; t < n; ++t) {
+      const float* const row = absorbed + std::ptrdiff_t{t} * width;
+      if (format_ == simd::KvFormat::kF32) {
+        std::memcpy(query(t, head), row, query_bytes_);
+      } else {
+        simd::kernels().fix_query(row, latent, rope, query(t, head));
+      }
+    }
   });
 }
 
@@ -127,9 +145,8 @@ void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys 
   args.n_next_rows = find_rows(next_chunk, rows + kChunk);
   args.kv_lora_rank = c_->kv_lora_rank;
   args.rope_dim = c_->qk_rope_head_dim;
-  args.query_stride = c_->kv_lora_rank + c_->qk_rope_head_dim;
-  args.query = query_.data() +
-               (std::ptrdiff_t{t} * c_->num_attention_heads + first_head) * args.query_stride;
+  args.query = query(t, first_head);
+  args.query_stride_bytes = static_cast<std::ptrdiff_t>(query_bytes_);
   args.rows = rows;
   args.partial = {to.max + first_head, to.sum + first_head,
                   to.out + std::ptrdiff_t{first_head} * c_->kv_lora_rank, c_->kv_lora_rank};

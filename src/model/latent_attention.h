@@ -52,18 +52,20 @@ class LatentAttention {
   void attend_chunk(const KvCache& cache, int layer, VisibleKeys keys, std::int32_t chunk,
                     std::int32_t next_chunk, int t_in_block, int first_head, int n_heads,
                     Partial to, int worker) const;
+  std::byte* query(int t_in_block, int head) const;
   Partial result(int t_in_block) const;
   Partial slot(int i) const;
   void merge_head(int head, Partial into, Partial from) const;
 
   const formats::ModelConfig* c_ = nullptr;
   simd::KvFormat format_ = simd::KvFormat::kF32;
-  int block_tokens_ = 0;                   // queries absorbed at a time
-  runtime::Array<float> query_;            // [block, heads, latent + rope]
+  int block_tokens_ = 0;             // queries absorbed at a time
+  runtime::Array<std::byte> query_;  // [block, heads, query_bytes_]
+  std::size_t query_bytes_ = 0;
   runtime::Array<float> max_, sum_, out_;  // [block, heads], [.], [block, heads, latent]
   runtime::Array<float> slot_max_, slot_sum_, slot_out_;  // the same for chunks in flight
   std::vector<Panels> panels_;                            // one per thread
-  std::size_t attend_offset_ = 0, row_offset_ = 0;        // into a thread's scratch
+  std::size_t attend_offset_ = 0, row_offset_ = 0, query_offset_ = 0;  // into a thread's scratch
   Scratch scratch_;
 };
 

@@ -63,6 +63,31 @@ class Outputs {
   GuardedRow max_, sum_, out_;
 };
 
+/// n queries, `stride` floats apart, as a kernel wants them.
+class Queries {
+ public:
+  Queries(Isa isa, bool is_fixed, const std::vector<float>& x, int n, int stride, int n_first,
+          int n_second)
+      : x_(x),
+        stride_bytes_(is_fixed ? static_cast<std::ptrdiff_t>(fixed_query_bytes(n_first, n_second))
+                               : std::ptrdiff_t{stride} * 4),
+        fixed_(is_fixed ? at(n) * at(static_cast<int>(stride_bytes_)) : 0),
+        data_(is_fixed ? fixed_.data() : reinterpret_cast<const std::byte*>(x_.data())) {
+    for (int i = 0; is_fixed && i < n; ++i) {
+      kernels(isa).fix_query(x.data() + std::ptrdiff_t{i} * stride, n_first, n_second,
+                             fixed_.data() + i * stride_bytes_);
+    }
+  }
+  std::ptrdiff_t stride_bytes() const { return stride_bytes_; }
+  const std::byte* row(int i) const { return data_ + i * stride_bytes_; }
+
+ private:
+  std::vector<float> x_;
+  std::ptrdiff_t stride_bytes_;
+  Scratch fixed_;
+  const std::byte* data_;
+};
+
 /// Rows that fixed point could stumble over, in place of random ones: factor * pattern(i).
 struct Extreme {
   const char* name;
@@ -99,7 +124,8 @@ struct DenseProblem {
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
     const int query_stride = key_dim + 1, key_stride = key_dim + 2, value_stride = value_dim + 5;
-    const std::vector<float> query = queries(n_queries * query_stride);
+    const Queries query(isa, is_fixed, queries(n_queries * query_stride), n_queries, query_stride,
+                        key_dim, 0);
     const std::vector<float> key = rows(n_keys * key_stride, 2);
     const std::vector<float> value = rows(n_keys * value_stride, 3);
     Outputs outputs(n, value_dim);
@@ -109,8 +135,8 @@ struct DenseProblem {
     args.n_keys = n_keys;
     args.key_dim = key_dim;
     args.value_dim = value_dim;
-    args.query = query.data() + first * query_stride;
-    args.query_stride = query_stride;
+    args.query = query.row(first);
+    args.query_stride_bytes = query.stride_bytes();
     args.key = key.data();
     args.key_stride = key_stride;
     args.value = value.data();
@@ -193,6 +219,23 @@ INSTANTIATE_TEST_SUITE_P(EveryLevel, AttendTest,
                                   (std::get<1>(test.param) ? "_int16" : "_f32");
                          });
 
+using FixQueryTest = EveryIsa;
+
+TEST_P(FixQueryTest, MakesTheReferenceRow) {
+  for (const auto& [first, second] : {std::pair{192, 0}, {512, 64}, {1, 1}, {129, 31}, {33, 130}}) {
+    const std::vector<float> x = random_row(first + second, 4);
+    const std::size_t n = fixed_query_bytes(first, second);
+    const auto row = [&](const Kernels& k) {
+      Scratch fixed(n);
+      k.fix_query(x.data(), first, second, fixed.data());
+      return std::vector<std::byte>(fixed.data(), fixed.data() + n);
+    };
+    EXPECT_EQ(row(level()), row(reference())) << first << " + " << second;
+  }
+}
+
+LEYDEN_FOR_EVERY_ISA(FixQueryTest);
+
 using AttendMergeTest = EveryIsa;
 
 TEST_P(AttendMergeTest, MergesChunksToTheSoftmaxOverAll) {
@@ -258,7 +301,8 @@ struct LatentProblem {
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
     const int key_dim = kv_lora_rank + rope_dim;
-    const std::vector<float> query = queries();
+    const Queries query(isa, format != KvFormat::kF32, queries(), n_queries, stride(), kv_lora_rank,
+                        rope_dim);
     const std::vector<float> x_all = latents();
     const std::size_t row_bytes = kv_row_bytes(format, kv_lora_rank, rope_dim);
     Scratch cache(at(n_keys) * row_bytes);
@@ -280,8 +324,8 @@ struct LatentProblem {
     args.n_keys = n_keys;
     args.kv_lora_rank = kv_lora_rank;
     args.rope_dim = rope_dim;
-    args.query = query.data() + first * stride();
-    args.query_stride = stride();
+    args.query = query.row(first);
+    args.query_stride_bytes = query.stride_bytes();
     args.rows = rows.data();
     args.next_rows = rows.data();  // changes nothing
     args.n_next_rows = n_keys;
