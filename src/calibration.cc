@@ -49,6 +49,12 @@ void check(const ColumnEnergy& energy, const std::string& file, const std::strin
 
 }  // namespace
 
+std::string recorded_name(const std::string& tensor) {
+  constexpr std::string_view kUp = ".up";
+  if (!tensor.ends_with(kUp)) return tensor;
+  return tensor.substr(0, tensor.size() - kUp.size()) + ".gate";
+}
+
 Calibration::Calibration(std::map<std::string, ColumnEnergy> tensors)
     : tensors_(std::move(tensors)) {}
 
@@ -109,7 +115,7 @@ void Calibration::save(const std::filesystem::path& path) const {
 }
 
 std::vector<float> Calibration::importance(const model::PlannedTensor& planned) const {
-  const auto found = tensors_.find(planned.name);
+  const auto found = tensors_.find(recorded_name(planned.name));
   if (found == tensors_.end()) return {};
   const ColumnEnergy& energy = found->second;
   if (energy.count != planned.count || energy.cols != planned.cols) {

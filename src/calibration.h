@@ -10,6 +10,10 @@
 
 namespace leyden {
 
+/// The tensor under whose name the activations of `tensor` are recorded: "up" matrices see what
+/// "gate" matrices see.
+std::string recorded_name(const std::string& tensor);
+
 /// What the columns of a tensor's matrices met while a model ran over a text.
 struct ColumnEnergy {
   std::int64_t count = 1, cols = 0;

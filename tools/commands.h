@@ -9,6 +9,7 @@
 namespace leyden::tools {
 
 void add_bench(CLI::App& app, int& exit_code);
+void add_calibrate(CLI::App& app, int& exit_code);
 void add_chat(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);

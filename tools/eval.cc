@@ -8,6 +8,7 @@
 #include "formats/load_error.h"
 #include "src/evaluate.h"
 #include "tools/commands.h"
+#include "tools/documents.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
 #include "tools/terminal.h"
@@ -19,29 +20,6 @@ struct EvalOptions {
   ModelOptions model;
   std::string perplexity, questions, kl, json_file;
 };
-
-std::vector<std::int32_t> tokens_of(const formats::JsonField& list) {
-  std::vector<std::int32_t> tokens;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    tokens.push_back(static_cast<std::int32_t>(list.element(i).as_integer(0, 1 << 30)));
-  }
-  return tokens;
-}
-
-/// {"documents": [[...], ...]}, {"tokens": [...]} or a bare list of ids.
-Documents read_documents(const std::string& file) {
-  const formats::Json json = formats::read_json_file(file);
-  const formats::JsonField root(json, file);
-  if (json.is_array()) return {tokens_of(root)};
-  if (const auto documents = root.find("documents")) {
-    Documents all;
-    for (std::size_t i = 0; i < documents->size(); ++i) {
-      all.push_back(tokens_of(documents->element(i)));
-    }
-    return all;
-  }
-  return {tokens_of(root.at("tokens"))};
-}
 
 /// JSON lines with kind, prompt_tokens and expected_tokens (models/demo/eval/items.jsonl).
 std::vector<Question> read_questions(const std::string& file) {

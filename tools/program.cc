@@ -26,6 +26,7 @@ int run(int argc, char** argv) {
   add_chat(app, exit_code);
   add_run(app, exit_code);
   add_convert(app, exit_code);
+  add_calibrate(app, exit_code);
   add_compare(app, exit_code);
   add_eval(app, exit_code);
   add_logits(app, exit_code);

@@ -29,6 +29,10 @@ simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
 void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
                    PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch,
                    const std::byte* next) {
+  if (first_row == 0) {
+    ProductObserver* const observer = product_observer.load(std::memory_order_relaxed);
+    if (observer != nullptr) observer->see(w.tile(0), in);
+  }
   simd::MatmulArgs args;
   args.tiles = w.tile(first_row / simd::kTileRows);
   args.n_rows = static_cast<int>(n_rows);

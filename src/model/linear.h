@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 
@@ -20,6 +21,19 @@ constexpr ActivationNeeds needs_of(quant::WeightFormat format) {
 simd::MatmulFn* matmul_kernel(quant::WeightFormat format);
 
 using PanelSpan = std::span<const simd::ActivationPanel>;
+
+/// Sees what matrices multiply, for calibration.
+class ProductObserver {
+ public:
+  virtual ~ProductObserver() = default;
+  /// The matrix whose first tile lies at `weights` multiplies every token of `in`. Called once per
+  /// product, by many threads at a time.
+  virtual void see(const std::byte* weights, PanelSpan in) = 0;
+};
+
+/// Null but while somebody calibrates. One for the process, so that nothing between a token and a
+/// multiply has to carry it.
+inline std::atomic<ProductObserver*> product_observer = nullptr;
 
 /// Rows [first_row, first_row + n_rows) of w times every token of `in`, on the calling thread.
 /// first_row is a multiple of 16. out: [tokens, n_rows], `out_stride` floats apart; scratch:
