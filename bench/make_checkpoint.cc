@@ -1,11 +1,12 @@
 // Writes a checkpoint with the tensors of a released model, for measuring conversion: real names
 // and shapes (tests/data/formats/tensors), FP8 codes and BF16 numbers drawn from a Gaussian.
 //
-//     make_checkpoint DIR [EXPERTS [VOCABULARY]] [--sparse]
+//     make_checkpoint DIR [EXPERTS [VOCABULARY]] [--sparse] [--whole]
 //
 // One MoE layer of DeepSeek-V3.2 (its layer 3), embedding, head and norm, in shards of about 4.3 GB
 // as DeepSeek's are. EXPERTS: routed experts (default 256); VOCABULARY: rows of embedding and head
 // (default 129280). --sparse: all weights are zero and take no room on disk, to measure memory.
+// --whole: all 690 GB of the model, sparse, for `leyden inspect` and `convert --dry-run`.
 
 #include <fmt/format.h>
 
@@ -37,7 +38,7 @@ struct Options {
   std::filesystem::path directory;
   int experts = 256;
   std::int64_t vocabulary = 129280;
-  bool sparse = false;
+  bool sparse = false, whole = false;
 };
 
 /// The expert a tensor belongs to, or -1.
@@ -53,6 +54,7 @@ int expert_of(const std::string& name) {
 
 /// The chosen tensors, layer 3 renamed to layer 0, in the order of the listing.
 std::vector<ListedTensor> choose_tensors(const Options& options) {
+  if (options.whole) return leyden::testing::tensor_listing("deepseek-v3.2");
   std::vector<ListedTensor> chosen;
   for (ListedTensor& tensor : leyden::testing::tensor_listing("deepseek-v3.2")) {
     const bool in_layer = tensor.name.starts_with(kLayer);
@@ -143,11 +145,13 @@ void make(const Options& options) {
   std::filesystem::create_directories(options.directory);
   formats::Json config =
       formats::read_json_file(LEYDEN_TEST_DATA "/formats/configs/deepseek-v3.2.json");
-  config["num_hidden_layers"] = 1;
-  config["first_k_dense_replace"] = 0;
-  config["num_nextn_predict_layers"] = 0;
-  config["n_routed_experts"] = options.experts;
-  config["vocab_size"] = options.vocabulary;
+  if (!options.whole) {
+    config["num_hidden_layers"] = 1;
+    config["first_k_dense_replace"] = 0;
+    config["num_nextn_predict_layers"] = 0;
+    config["n_routed_experts"] = options.experts;
+    config["vocab_size"] = options.vocabulary;
+  }
   const auto write_text = [&](const char* file_name, const std::string& text) {
     formats::OutputFile file(options.directory / file_name, text.size());
     file.write(0, std::as_bytes(std::span(text)));
@@ -186,14 +190,15 @@ int main(int argc, char** argv) {
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--sparse") {
+    if (word == "--sparse" || word == "--whole") {
       options.sparse = true;
+      options.whole = options.whole || word == "--whole";
     } else {
       words.push_back(word);
     }
   }
   if (words.empty() || words.size() > 3) {
-    fmt::print(stderr, "usage: make_checkpoint DIR [EXPERTS [VOCABULARY]] [--sparse]\n");
+    fmt::print(stderr, "usage: make_checkpoint DIR [EXPERTS [VOCABULARY]] [--sparse] [--whole]\n");
     return 2;
   }
   try {
