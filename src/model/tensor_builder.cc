@@ -115,12 +115,14 @@ quant::Levels TensorBuilder::learn_levels(std::int64_t matrix) const {
   if (repacks_) return quant::kEvenLevels;
   const std::int64_t width = spec_.cols;
   const std::vector<std::int64_t> wanted = quant::sample_rows(spec_.rows, width);
+  // Rows that aren't stored as such (transposed, GGUF's kv_b) cost as much as the whole matrix.
+  const bool reads_whole = transposed_ || !source_.tensor(matrix).stored_by_rows;
   std::vector<float> sample, whole;
-  if (transposed_) whole = source_.read(matrix, 0, spec_.rows);
+  if (reads_whole) whole = source_.read(matrix, 0, spec_.rows);
   for (const std::int64_t row : wanted) {
     const std::vector<float> one =
-        transposed_ ? std::vector<float>() : source_.read(matrix, row, 1);
-    const float* const from = transposed_ ? whole.data() + row * width : one.data();
+        reads_whole ? std::vector<float>() : source_.read(matrix, row, 1);
+    const float* const from = reads_whole ? whole.data() + row * width : one.data();
     sample.insert(sample.end(), from, from + width);
   }
   return quant::learn_levels({.weight = sample.data(),
