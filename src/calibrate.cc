@@ -18,6 +18,7 @@ namespace {
 struct Sums {
   std::string tensor;
   std::int64_t matrix = 0, cols = 0;
+  bool integers = false;        // which form of the activations the matrix reads
   std::vector<double> squares;  // [cols], empty until something is seen
   std::int64_t tokens = 0;
   std::mutex mutex;
@@ -42,6 +43,7 @@ class Recorder final : public model::ProductObserver {
         sums.tensor = name;
         sums.matrix = m;
         sums.cols = spec.cols;
+        sums.integers = model::needs_of(spec.format).integers;
       }
     }
     model::product_observer = this;
@@ -89,7 +91,7 @@ class Recorder final : public model::ProductObserver {
     for (std::int64_t c = 0; c < sums.cols; ++c) {
       const std::int64_t cell = c / simd::kBlock * panel.width + token;
       const std::int64_t at = cell * simd::kBlock + c % simd::kBlock;
-      const double x = panel.x != nullptr ? panel.x[at] : double{panel.scale[cell]} * panel.q[at];
+      const double x = sums.integers ? double{panel.scale[cell]} * panel.q[at] : panel.x[at];
       sums.squares[static_cast<std::size_t>(c)] += x * x;
     }
   }

@@ -63,7 +63,8 @@ TEST(CalibrateTest, ThreadsDontMatterAndWeightFormatsHardly) {
   const Documents documents = {model::Golden(kModel).tokens};
   const Calibration one = calibration_of("int8", 1, documents);
   EXPECT_EQ(one.fingerprint(), calibration_of("int8", 2, documents).fingerprint());
-  const auto& exact = calibration_of("f32", 2, documents).tensors().at("layers.1.attn.o");
+  const Calibration floats = calibration_of("f32", 2, documents);
+  const auto& exact = floats.tensors().at("layers.1.attn.o");
   const auto& rounded = one.tensors().at("layers.1.attn.o");
   const auto sum = [](const std::vector<float>& all) {
     return std::accumulate(all.begin(), all.end(), 0.0);
