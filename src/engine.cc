@@ -10,9 +10,9 @@
 #include "formats/tokenizer_file.h"
 #include "src/engine_impl.h"
 #include "src/load_model.h"
-#include "src/memory_plan.h"
 #include "src/model/synthetic.h"
-#include "src/runtime/cores.h"
+#include "src/placement_proof.h"
+#include "src/weight_placement.h"
 
 namespace leyden {
 namespace {
@@ -67,6 +67,21 @@ void settle_generation(Engine::Impl& impl) {
   }
 }
 
+/// Compares where the pages lie with the plan, if there was more than one node to choose from.
+std::vector<std::string> placement_warnings(const model::LoadedModel& loaded) {
+  std::vector<std::string> warnings;
+  for (const runtime::Memory& arena : loaded.arenas) {
+    if (arena.home().kind == runtime::MemoryHome::Kind::kFirstTouch) return warnings;
+  }
+  for (const ArenaProof& arena : prove_placement(loaded)) {
+    if (arena.reason.empty()) continue;
+    warnings.push_back(fmt::format("{:.1f} % of the weights for node {} don't lie there: {}",
+                                   100 * arena.misplaced, fmt::join(arena.home.nodes, ","),
+                                   arena.reason));
+  }
+  return warnings;
+}
+
 }  // namespace
 
 model::CacheFormats cache_formats(const EngineOptions& options) {
@@ -106,8 +121,10 @@ std::unique_ptr<Engine::Impl> Engine::prepare(const EngineOptions& options) {
   simd::kernels();  // a bad LEYDEN_ISA should not wait until the weights are read
   auto impl = std::make_unique<Impl>();
   impl->options = options;
-  if (options.threads == 0) impl->options.threads = runtime::usable_cores();
-  impl->team = std::make_unique<runtime::ThreadTeam>(impl->options.threads);
+  const runtime::Crew crew =
+      runtime::plan_crew(runtime::read_topology(), {options.threads, options.cpus, options.nodes});
+  impl->options.threads = crew.size();
+  impl->team = std::make_unique<runtime::ThreadTeam>(crew);
   return impl;
 }
 
@@ -120,6 +137,7 @@ std::shared_ptr<const Engine> Engine::finish(std::unique_ptr<Impl> impl) {
                                                  impl->model->has_chat_template);
   }
   settle_generation(*impl);
+  impl->warnings = placement_warnings(*impl->model);
   return std::shared_ptr<const Engine>(new Engine(std::move(impl)));
 }
 
@@ -127,6 +145,7 @@ std::shared_ptr<const Engine> Engine::load(const std::filesystem::path& path,
                                            const EngineOptions& options,
                                            const LoadProgress& progress) {
   std::unique_ptr<Impl> impl = prepare(options);
+  const auto bound = impl->team->bind_caller();
   impl->model = load_model(path, impl->options, *impl->team, progress);
   return finish(std::move(impl));
 }
@@ -135,13 +154,15 @@ std::shared_ptr<const Engine> Engine::synthetic(const std::string& shape, int de
                                                 int moe_layers, const EngineOptions& options,
                                                 const LoadProgress& progress) {
   std::unique_ptr<Impl> impl = prepare(options);
+  const auto bound = impl->team->bind_caller();
   const formats::ModelConfig config = model::synthetic_config(shape, dense_layers, moe_layers);
   const quant::Recipe recipe =
       formats::load_recipe(options.weights.empty() ? "int4" : options.weights);
-  require_memory(plan_memory(config, model::synthetic_bytes(config, recipe), options),
-                 "the synthetic model");
+  const std::vector<quant::TensorSpec> specs = model::synthetic_specs(config, recipe);
   impl->model = model::make_synthetic(
-      config, recipe, static_cast<runtime::HugePages>(options.huge_pages), *impl->team, progress);
+      config, recipe,
+      place_weights(specs, config, impl->options, {}, impl->team->crew(), "the synthetic model"),
+      *impl->team, progress);
   return finish(std::move(impl));
 }
 
@@ -152,6 +173,8 @@ std::shared_ptr<const Engine> Engine::with(const EngineOptions& options) const {
 }
 
 const EngineOptions& Engine::options() const { return impl_->options; }
+
+const std::vector<std::string>& Engine::warnings() const { return impl_->warnings; }
 
 const formats::ModelConfig& Engine::config() const { return impl_->model->config; }
 

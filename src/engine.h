@@ -29,6 +29,8 @@ enum class AttentionChoice { kAuto, kSparse, kDense };
 /// Which form of MLA is computed. kAbsorb gives the same bits however a prompt is cut up.
 enum class MlaChoice { kAuto, kAbsorb, kDecompress };
 enum class HugePageChoice { kAuto, kThp, kHugetlb, kOff };
+/// How weights are divided among NUMA nodes (docs/numa.md). kAuto: split where that fits.
+enum class NumaChoice { kAuto, kSplit, kWhole, kInterleave };
 
 struct EngineOptions {
   /// Recipe for an original checkpoint, quantized while loading: "f32", "bf16", "int8", "int4" or a
@@ -42,7 +44,13 @@ struct EngineOptions {
   int prefill_chunk = 512;   // tokens of a prompt computed together
   std::int64_t context = 0;  // tokens a session may hold; 0: what the model was made for
   HugePageChoice huge_pages = HugePageChoice::kAuto;
-  bool mmap = false;  // map a container's weights instead of reading them into huge pages
+  bool mmap = false;   // map a container's weights instead of reading them into huge pages
+  bool mlock = false;  // keep the weights in RAM
+  NumaChoice numa = NumaChoice::kAuto;
+  std::string cpus;   // hardware threads to compute on, "0-7,16"; empty: any
+  std::string nodes;  // NUMA nodes to compute on, "0,1"; empty: any
+  /// What `leyden eval --routing-stats` has counted, for kWhole. Empty: what a container brings.
+  std::filesystem::path routing_stats;
 };
 
 /// Bytes done and bytes in all, while a model is loaded. Called by one thread at a time.
@@ -70,6 +78,9 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const EngineOptions& options() const;  // with every default filled in
+  /// What a user should hear about how the model was loaded: weights that don't lie where they were
+  /// to lie. Usually empty.
+  const std::vector<std::string>& warnings() const;
   const formats::ModelConfig& config() const;
   /// Identifies model and recipe, for files that belong to them: 32 hexadecimal digits, a
   /// container's own, or a checkpoint's with the recipe it was loaded by (src/fingerprint.h).

@@ -3,6 +3,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "src/engine.h"
 #include "src/model/attention.h"
@@ -21,6 +23,7 @@ struct Engine::Impl {
   std::optional<text::Tokenizer> tokenizer;
   text::ChatFormat chat_format = text::ChatFormat::kV3;
   text::GenerationConfig generation;
+  std::vector<std::string> warnings;
   mutable std::mutex turn;  // sessions compute one at a time: they share the team
 
   model::Attention::Settings attention_settings() const;

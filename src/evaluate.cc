@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "formats/model_config.h"
+#include "src/model/options.h"
 #include "src/session.h"
 
 namespace leyden {
@@ -59,10 +60,11 @@ class DocumentReader {
       : session_(engine), vocab_(static_cast<std::size_t>(engine->config().vocab_size)) {}
 
   void begin() { session_.truncate(0); }
-  /// The logits after each of the next tokens, at most kRows.
-  std::vector<Row> read(std::span<const std::int32_t> tokens, std::size_t document_size) {
+  /// The logits after each of the next tokens, at most kRows. trace: what was chosen, or null.
+  std::vector<Row> read(std::span<const std::int32_t> tokens, std::size_t document_size,
+                        model::Trace* trace = nullptr) {
     logits_.resize(tokens.size() * vocab_);
-    require_room(session_.prefill_traced(tokens, logits_, nullptr), session_, document_size);
+    require_room(session_.prefill_traced(tokens, logits_, trace), session_, document_size);
     std::vector<Row> rows;
     for (std::size_t t = 0; t < tokens.size(); ++t) {
       rows.push_back(Row(logits_).subspan(t * vocab_, vocab_));
@@ -102,6 +104,37 @@ Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documen
   }
   result.value = std::exp(loss / static_cast<double>(std::max<std::uint64_t>(1, result.n_tokens)));
   return result;
+}
+
+model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
+                                  const Documents& documents, const EvaluationProgress& progress) {
+  const formats::ModelConfig& config = engine->config();
+  model::ExpertCounts counts(static_cast<std::size_t>(config.num_hidden_layers));
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (!config.is_moe_layer(layer)) continue;
+    counts[static_cast<std::size_t>(layer)].resize(
+        static_cast<std::size_t>(config.n_routed_experts));
+  }
+  DocumentReader reader(engine);
+  const std::uint64_t total = total_tokens(documents);
+  std::uint64_t done = 0;
+  for (const auto& document : documents) {
+    reader.begin();
+    for (std::size_t first = 0; first < document.size(); first += kRows) {
+      const std::size_t n = std::min(kRows, document.size() - first);
+      model::Trace trace;
+      reader.read(std::span(document).subspan(first, n), document.size(), &trace);
+      for (std::size_t layer = 0; layer < counts.size(); ++layer) {
+        for (const std::vector<std::int32_t>& chosen : trace.layers[layer].experts) {
+          for (const std::int32_t expert : chosen) {
+            ++counts[layer][static_cast<std::size_t>(expert)];
+          }
+        }
+      }
+      if (progress) progress(done += n, total);
+    }
+  }
+  return counts;
 }
 
 Divergence divergence(const std::shared_ptr<const Engine>& engine,

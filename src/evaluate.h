@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/engine.h"
+#include "src/model/expert_counts.h"
 
 namespace leyden {
 
@@ -34,6 +35,12 @@ struct Divergence {
 Divergence divergence(const std::shared_ptr<const Engine>& engine,
                       const std::shared_ptr<const Engine>& reference, const Documents& documents,
                       const EvaluationProgress& progress = {});
+
+/// How often each expert of each layer is chosen for the tokens of the documents: what
+/// `--numa whole` balances nodes by.
+model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
+                                  const Documents& documents,
+                                  const EvaluationProgress& progress = {});
 
 /// A prompt and the only answer that counts as right, end token included.
 struct Question {

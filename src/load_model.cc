@@ -11,33 +11,41 @@
 #include "src/fingerprint.h"
 #include "src/memory_plan.h"
 #include "src/recipes.h"
+#include "src/weight_placement.h"
 
 namespace leyden {
 namespace {
 
 constexpr const char* kDefaultRecipe = "int8";
 
-}  // namespace
-
-std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path,
-                                               const EngineOptions& options,
-                                               runtime::ThreadTeam& team,
-                                               const LoadProgress& progress) {
-  const auto huge_pages = static_cast<runtime::HugePages>(options.huge_pages);
-  if (formats::is_container(path)) {
-    const formats::ContainerReader container(path);
-    if (!options.weights.empty() && options.weights != container.recipe()) {
-      throw std::runtime_error(
-          fmt::format("{}: the container holds '{}' weights, so '{}' can't be had from it; convert "
-                      "the original again, or leave the choice out",
-                      container.name(), container.recipe(), options.weights));
-    }
-    std::uint64_t bytes = 0;
-    for (const formats::StoredTensor& tensor : container.tensors()) bytes += tensor.bytes;
-    require_memory(plan_memory(container.config(), options.mmap ? 0 : bytes, options),
-                   container.name());
-    return model::load_container(container, options.mmap, huge_pages, team, progress);
+std::unique_ptr<model::LoadedModel> load_from_container(const std::filesystem::path& path,
+                                                        const EngineOptions& options,
+                                                        runtime::ThreadTeam& team,
+                                                        const LoadProgress& progress) {
+  const formats::ContainerReader container(path);
+  if (!options.weights.empty() && options.weights != container.recipe()) {
+    throw std::runtime_error(
+        fmt::format("{}: the container holds '{}' weights, so '{}' can't be had from it; convert "
+                    "the original again, or leave the choice out",
+                    container.name(), container.recipe(), options.weights));
   }
+  if (options.mmap) {
+    require_memory(plan_memory(container.config(), 0, options), container.name());
+    return model::map_container(container, options.mlock);
+  }
+  std::vector<quant::TensorSpec> specs;
+  for (const formats::StoredTensor& tensor : container.tensors()) specs.push_back(tensor.spec);
+  return model::load_container(
+      container,
+      place_weights(specs, container.config(), options, expert_counts(container, options),
+                    team.crew(), container.name()),
+      team, progress);
+}
+
+std::unique_ptr<model::LoadedModel> load_from_checkpoint(const std::filesystem::path& path,
+                                                         const EngineOptions& options,
+                                                         runtime::ThreadTeam& team,
+                                                         const LoadProgress& progress) {
   if (options.mmap) {
     throw std::runtime_error(path.string() +
                              ": only a leyden container can be mapped; convert it first");
@@ -45,12 +53,28 @@ std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path
   const auto checkpoint = formats::Checkpoint::open(path);
   const quant::Recipe recipe =
       formats::load_recipe(options.weights.empty() ? kDefaultRecipe : options.weights);
-  require_memory(
-      plan_memory(checkpoint->config(), plan_conversion(*checkpoint, recipe).model_bytes, options),
-      checkpoint->name());
+  const model::FormatChooser choose = format_chooser(recipe, *checkpoint);
   auto loaded = model::load_checkpoint(
-      *checkpoint, recipe.name, format_chooser(recipe, *checkpoint), huge_pages, team, progress);
+      *checkpoint, recipe.name, choose,
+      place_weights(model::tensor_specs(checkpoint->config(), choose), checkpoint->config(),
+                    options, expert_counts(checkpoint->config(), options), team.crew(),
+                    checkpoint->name()),
+      team, progress);
   loaded->fingerprint = fingerprint(*checkpoint, recipe);
+  return loaded;
+}
+
+}  // namespace
+
+std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path,
+                                               const EngineOptions& options,
+                                               runtime::ThreadTeam& team,
+                                               const LoadProgress& progress) {
+  auto loaded = formats::is_container(path) ? load_from_container(path, options, team, progress)
+                                            : load_from_checkpoint(path, options, team, progress);
+  if (options.mlock) {
+    for (const runtime::Memory& arena : loaded->arenas) arena.lock();
+  }
   return loaded;
 }
 

@@ -10,7 +10,7 @@ ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant
   ModelCosts costs;
   model::TensorTable table;
   for (const quant::TensorSpec& spec : specs) {
-    table[spec.name] = {spec, nullptr};
+    table[spec.name] = model::tensor_at(spec, nullptr);
     costs.tensor_bytes += spec.bytes();
     costs.weights += static_cast<double>(spec.count) * static_cast<double>(spec.rows) *
                      static_cast<double>(spec.cols);

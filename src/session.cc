@@ -17,7 +17,8 @@ struct Session::Impl {
         shared(engine->impl()),
         state{{},
               std::vector<float>(static_cast<std::size_t>(shared.model->config.vocab_size)),
-              model::KvCache(shared.model->config, shared.attention_settings().cache)},
+              model::KvCache(shared.model->config, shared.attention_settings().cache,
+                             shared.team->crew().nodes_to_share())},
         forward(shared.model->config, shared.model->weights, shared.attention_settings(),
                 shared.options.prefill_chunk, *shared.team) {}
 
@@ -60,6 +61,7 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
   reserve(total);
 
   const std::lock_guard lock(shared.turn);
+  const auto bound = shared.team->bind_caller();
   std::vector<float>& logits = state.logits;
   for (std::int32_t done = 0; done < total;) {
     const std::int32_t n = std::min(forward.chunk(), total - done);
@@ -146,6 +148,7 @@ SessionStatus Session::append_noise(std::int32_t n) {
   if (!impl_->has_room(n)) return SessionStatus::kContextFull;
   impl_->reserve(n);
   const std::lock_guard lock(impl_->shared.turn);
+  const auto bound = impl_->shared.team->bind_caller();
   const std::int32_t begin = position();
   model::fill_cache(impl_->shared.model->config, impl_->state.cache, begin, begin + n,
                     *impl_->shared.team);

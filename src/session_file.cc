@@ -173,7 +173,7 @@ SessionState read_session(const std::filesystem::path& path, const std::string& 
 
   SessionState state{read_tokens(root, model, shape),
                      std::vector<float>(static_cast<std::size_t>(shape.config.vocab_size)),
-                     KvCache(shape.config, shape.formats)};
+                     KvCache(shape.config, shape.formats, team.crew().nodes_to_share())};
   KvCache& cache = state.cache;
   const auto n_tokens = static_cast<std::int32_t>(state.tokens.size());
   const std::vector<Frame> frames =

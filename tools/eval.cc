@@ -18,7 +18,7 @@ namespace {
 
 struct EvalOptions {
   ModelOptions model;
-  std::string perplexity, questions, kl, json_file;
+  std::string perplexity, questions, kl, routing_stats, json_file;
 };
 
 /// JSON lines with kind, prompt_tokens and expected_tokens (models/demo/eval/items.jsonl).
@@ -80,6 +80,12 @@ void run_eval(const EvalOptions& options) {
     out["perplexity"] = result.value;
     out["tokens"] = result.n_tokens;
   }
+  if (!options.routing_stats.empty()) {
+    ProgressLine line("counting experts", ProgressLine::Unit::kTokens);
+    const model::ExpertCounts counts = count_experts(engine, documents, progress_on(line));
+    line.clear();
+    write_json(options.routing_stats, {{"experts", counts}});
+  }
   if (!options.kl.empty()) {
     ModelOptions reference = options.model;
     reference.model = options.kl;
@@ -133,6 +139,13 @@ void add_eval(CLI::App& app, int&) {
                    "standard output)")
       ->type_name("FILE");
   add_model_options(*command, options->model);
+  command->remove_option(command->get_option("--routing-stats"));
+  command
+      ->add_option("--routing-stats", options->routing_stats,
+                   "Write how often each expert is chosen on the --perplexity documents, for "
+                   "--numa whole")
+      ->type_name("FILE")
+      ->needs(perplexity);
   command->callback([options] {
     if (options->perplexity.empty() && options->questions.empty()) {
       throw CLI::RequiredError("--perplexity or --questions");

@@ -2,7 +2,9 @@
 #include <fmt/ranges.h>
 
 #include "formats/container_reader.h"
+#include "src/model/placement.h"
 #include "tools/commands.h"
+#include "tools/inspect_numa.h"
 #include "tools/inspect_parts.h"
 #include "tools/json_output.h"
 
@@ -35,6 +37,16 @@ void add_inspect(CLI::App& app, int& exit_code) {
       ->required();
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--verify", options->verify, "Read a container and compare its checksums");
+  command->add_flag("--numa{auto}", options->numa,
+                    "Load the model and say where its weights and threads are; "
+                    "--numa=split, whole or interleave asks for a policy");
+  command->add_option("-t,--threads", options->engine.threads, "For --numa: threads")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--cpus", options->engine.cpus, "For --numa: hardware threads to compute on")
+      ->type_name("LIST");
+  command->add_option("--nodes", options->engine.nodes, "For --numa: NUMA nodes to compute on")
+      ->type_name("LIST");
   command->add_option("--json", options->json_file, "Also write it as JSON (- is standard output)")
       ->type_name("FILE");
   command->callback([options, &exit_code] {
@@ -42,6 +54,12 @@ void add_inspect(CLI::App& app, int& exit_code) {
     nlohmann::json document;
     exit_code = formats::is_container(options->path) ? inspect_container(*options, out, document)
                                                      : inspect_checkpoint(*options, out, document);
+    if (!options->numa.empty()) {
+      const auto policy = model::numa_policy_named(options->numa);
+      if (!policy) throw CLI::ValidationError("--numa", "'" + options->numa + "' is no policy");
+      options->engine.numa = static_cast<NumaChoice>(*policy);
+      exit_code |= inspect_numa({options->path, options->engine}, out, document);
+    }
     if (!options->json_file.empty()) write_json(options->json_file, document);
   });
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/engine.h"
 #include "src/model_costs.h"
 
 /// The parts of `leyden inspect`. Each prints to `out`, adds the same to `document`, and gives the
@@ -14,6 +15,8 @@ namespace leyden::tools {
 struct InspectOptions {
   std::string path, json_file;
   bool tensors = false, verify = false;
+  std::string numa;  // a policy: load the model and see where it lies
+  EngineOptions engine;
 };
 
 int inspect_container(const InspectOptions& options, std::FILE* out, nlohmann::json& document);

@@ -1,5 +1,7 @@
 #include "tools/model_options.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "formats/container_reader.h"
@@ -37,13 +39,16 @@ void add_choice(CLI::App& command, const std::string& flag, Choice& value,
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model) {
-  EngineOptions& engine = options.engine;
   auto* const model =
       command.add_option("-m,--model", options.model,
                          "Container or checkpoint directory" +
                              std::string(requires_model ? "" : " (default: the demo model)"));
   model->type_name("PATH")->group("Model");
   if (requires_model) model->required();
+  add_engine_options(command, options.engine);
+}
+
+void add_engine_options(CLI::App& command, EngineOptions& engine) {
   const auto group = [&](const std::string& flag) { command.get_option(flag)->group("Model"); };
 
   command
@@ -94,8 +99,25 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
                              "Pages for the weights");
   command.add_flag("--mmap", engine.mmap,
                    "Map a container's weights instead of reading them into huge pages");
+  command.add_flag("--mlock", engine.mlock, "Keep the weights in RAM");
+  add_choice<NumaChoice>(command, "--numa", engine.numa,
+                         {{"auto", NumaChoice::kAuto},
+                          {"split", NumaChoice::kSplit},
+                          {"whole", NumaChoice::kWhole},
+                          {"interleave", NumaChoice::kInterleave}},
+                         "How weights are divided among NUMA nodes");
+  command
+      .add_option("--cpus", engine.cpus, "Hardware threads to compute on, as 0-7,16 (default: any)")
+      ->type_name("LIST");
+  command.add_option("--nodes", engine.nodes, "NUMA nodes to compute on (default: any)")
+      ->type_name("LIST");
+  command
+      .add_option("--routing-stats", engine.routing_stats,
+                  "For --numa whole: how often experts are used, from eval --routing-stats")
+      ->type_name("FILE");
   for (const char* flag : {"--weights", "--kv-cache", "--index-cache", "--attention", "--mla",
-                           "--prefill-chunk", "--context", "--threads", "--huge-pages", "--mmap"}) {
+                           "--prefill-chunk", "--context", "--threads", "--huge-pages", "--mmap",
+                           "--mlock", "--numa", "--cpus", "--nodes", "--routing-stats"}) {
     group(flag);
   }
 }
@@ -104,9 +126,13 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   ProgressLine progress("loading");
   const std::filesystem::path path =
       options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
-  return Engine::load(path, options.engine, [&progress](std::uint64_t done, std::uint64_t total) {
-    progress.update(done, total);
-  });
+  auto engine = Engine::load(
+      path, options.engine,
+      [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  for (const std::string& warning : engine->warnings()) {
+    fmt::print(stderr, "leyden: warning: {}\n", warning);
+  }
+  return engine;
 }
 
 std::shared_ptr<const Engine> load_reference(ModelOptions options) {

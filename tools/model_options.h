@@ -17,6 +17,9 @@ struct ModelOptions {
 /// Registers them. `options` must outlive the parse. requires_model: there is no default model.
 void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model = false);
 
+/// Only those that say how to load and run (--weights, --threads ...).
+void add_engine_options(CLI::App& command, EngineOptions& engine);
+
 /// Loads the model, with a progress line on standard error if that is a terminal.
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
 

@@ -96,7 +96,7 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
   const AttentionWeights& a = w.attention;
   std::array<Linear, 5> products;
   std::size_t n = 0;
-  const auto add = [&](const quant::MatrixView& m, const Panels& from, float* out) {
+  const auto add = [&](const PlacedMatrix& m, const Panels& from, float* out) {
     products[n++] = {m, from.panels(), out, static_cast<std::ptrdiff_t>(m.rows)};
   };
   add(a.kv_a, in, kv_a_.data());
@@ -178,7 +178,7 @@ bool Attention::decompression_pays(const AttentionWeights& w, int n_queries) con
   const double keys = first_position_ + n;
   const double pairs = n * (first_position_ + (n + 1) / 2);  // what causality leaves
   const double attention = settings_.cache.kv == simd::KvFormat::kF32 ? kFloatAttention : 1.0;
-  const double weights = needs_of(w.k_b.first.format).integers ? kIntegerWeights : kFloatWeights;
+  const double weights = needs_of(w.k_b.format).integers ? kIntegerWeights : kFloatWeights;
   const double absorbed =
       pairs * (2 * latent + rope) / attention + n * latent * (nope + v) / weights;
   const double decompressed =

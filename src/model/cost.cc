@@ -7,15 +7,15 @@ namespace {
 
 class Sum {
  public:
-  void add(const quant::MatrixView& m, double times = 1) {
-    cost.weight_bytes += times * static_cast<double>(quant::matrix_bytes(m.format, m.rows, m.cols));
-    cost.weight_macs += times * static_cast<double>(m.rows) * static_cast<double>(m.cols);
+  void add(const PlacedMatrix& m) { add(m.parts, 1); }
+  /// `times` of a stack's matrices, all of them being equally likely.
+  void add(const PlacedStack& stack, double times) {
+    add(stack.parts, times / static_cast<double>(stack.count));
   }
-  void add(const quant::MatrixStack& stack, double times) { add(stack.first, times); }
-  void add(const MlpWeights& mlp, double times = 1) {
-    add(mlp.gate, times);
-    add(mlp.up, times);
-    add(mlp.down, times);
+  void add(const MlpWeights& mlp) {
+    add(mlp.gate);
+    add(mlp.up);
+    add(mlp.down);
   }
   void add(const LayerWeights& w, const formats::ModelConfig& config) {
     const AttentionWeights& a = w.attention;
@@ -43,6 +43,20 @@ class Sum {
   }
 
   TokenCost cost;
+
+ private:
+  void add(std::span<const MatrixPart> parts, double times) {
+    for (const MatrixPart& part : parts) {
+      const quant::MatrixView& m = part.rows;
+      const double bytes =
+          times * static_cast<double>(quant::matrix_bytes(m.format, m.rows, m.cols));
+      const auto node = static_cast<std::size_t>(part.node);
+      if (node >= cost.weight_bytes_on.size()) cost.weight_bytes_on.resize(node + 1);
+      cost.weight_bytes += bytes;
+      cost.weight_bytes_on[node] += bytes;
+      cost.weight_macs += times * static_cast<double>(m.rows) * static_cast<double>(m.cols);
+    }
+  }
 };
 
 }  // namespace

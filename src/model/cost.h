@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "formats/model_config.h"
 #include "src/model/attention.h"
@@ -13,8 +14,9 @@ namespace leyden::model {
 /// with weights that have to be done, from shapes and formats alone.
 struct TokenCost {
   double weight_bytes = 0;
-  double cache_bytes = 0;  // attended latents and scored index keys
-  double weight_macs = 0;  // products with weights; attention itself is not among them
+  std::vector<double> weight_bytes_on;  // of them, by node; of experts on average
+  double cache_bytes = 0;               // attended latents and scored index keys
+  double weight_macs = 0;               // products with weights; attention itself is not among them
 };
 
 /// Decoding one token with `depth` tokens in the cache.

@@ -64,9 +64,12 @@ void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, c
   for (std::int32_t first_key = 0; first_key < end; first_key += kRoundKeys) {
     const int n_keys = std::min(kRoundKeys, end - first_key);
     load_keys(team, cache, layer, first_key, n_keys);
-    team.run(heads, [&](int head, int worker) {
-      attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker);
-    });
+    team.run(
+        heads,
+        [&](int head, int worker) {
+          attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker);
+        },
+        [&](int head) { return w.k_b[head].node_of(0); });
   }
   team.run(n, [&](int t, int) {
     for (int head = 0; head < heads; ++head) {

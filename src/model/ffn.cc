@@ -14,7 +14,8 @@ std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs)
+Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs,
+         bool whole_experts)
     : hidden_size_(config.hidden_size), experts_per_token_(config.num_experts_per_tok) {
   const bool has_experts = config.n_routed_experts > 0;
   const std::int64_t tokens = max_tokens;
@@ -33,6 +34,9 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, Acti
     slot_weight_.resize(index(routed_rows));
   }
   hidden_ = Panels(routed_rows + max_tokens, cells, needs);
+  if (whole_experts) {
+    outputs_ = runtime::Array<float>(index(routed_rows + max_tokens) * index(hidden_size_));
+  }
   const int max_tasks = std::min(routed_rows, std::max(config.n_routed_experts, 0)) + 1;
   tasks_.reserve(index(max_tasks));
   groups_.reserve(index(max_tasks));
@@ -118,7 +122,11 @@ void Ffn::run_moe(runtime::ThreadTeam& team, const MoeWeights& w, const Panels& 
 void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
   hidden_.reset(groups_);
   gate_and_up(team);
-  down(team, n_tokens, x);
+  if (outputs_.size() > 0 && tasks_.size() > 1) {
+    down_at_home(team, n_tokens, x);
+  } else {
+    down(team, n_tokens, x);
+  }
 }
 
 void Ffn::gate_and_up(runtime::ThreadTeam& team) {
@@ -129,7 +137,7 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
     while (piece >= blocks_of(groups_[i].cols)) piece -= blocks_of(groups_[i++].cols);
     return std::pair(&tasks_[i], piece);
   };
-  team.run(n_pieces, [&](int piece, int worker) {
+  const auto compute = [&](int piece, int worker) {
     const auto [found, block] = find(piece);
     const Task& task = *found;
     std::byte* const scratch = scratch_.of(worker);
@@ -148,6 +156,10 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
       simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
       hidden_.set_block(task.first_row + static_cast<int>(t), block, row);
     }
+  };
+  team.run(n_pieces, compute, [&](int piece) {
+    const auto [task, block] = find(piece);
+    return task->w.gate.node_of(std::int64_t{block} * kBlock);
   });
 }
 
@@ -157,13 +169,13 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
   const int rows_per_piece =
       std::clamp(whole_tiles(hidden_size_ / (8 * team.size())), simd::kTileRows,
                  whole_tiles(static_cast<int>(scratch_floats_) / n_tokens));
-  const int n_pieces = (hidden_size_ + rows_per_piece - 1) / rows_per_piece;
-  team.run(n_pieces, [&](int piece, int worker) {
+  const RowPieces pieces(tasks_.front().w.down, rows_per_piece);
+  const auto compute = [&](int piece, int worker) {
     std::byte* const scratch = scratch_.of(worker);
     auto* const sum = reinterpret_cast<float*>(scratch + simd::kMatmulScratchBytes);
     float* const out = sum + scratch_floats_;
-    const int first_row = piece * rows_per_piece;
-    const int n_rows = std::min(rows_per_piece, hidden_size_ - first_row);
+    const RowPieces::Piece rows = pieces[piece];
+    const auto first_row = static_cast<int>(rows.first_row), n_rows = static_cast<int>(rows.n_rows);
 
     std::fill_n(sum, index(n_tokens * rows_per_piece), 0.0f);
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
@@ -181,6 +193,45 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
     for (int t = 0; t < n_tokens; ++t) {
       simd::kernels().add(sum + t * rows_per_piece, n_rows,
                           x + std::ptrdiff_t{t} * hidden_size_ + first_row);
+    }
+  };
+  team.run(pieces.count(), compute, [&](int piece) { return pieces[piece].node; });
+}
+
+void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
+  int n_pieces = 0;
+  for (const Task& task : tasks_) n_pieces += RowPieces(task.w.down, kBlock).count();
+  // The task a piece belongs to; the piece is then counted from the task's first.
+  const auto task_of = [&](int& piece) {
+    std::size_t i = 0;
+    for (int n; piece >= (n = RowPieces(tasks_[i].w.down, kBlock).count()); ++i) piece -= n;
+    return i;
+  };
+  const auto multiply_piece = [&](int piece, int worker) {
+    const std::size_t i = task_of(piece);
+    const Task& task = tasks_[i];
+    const RowPieces::Piece rows = RowPieces(task.w.down, kBlock)[piece];
+    multiply_rows(task.w.down, rows.first_row, rows.n_rows, hidden_.panels(static_cast<int>(i)),
+                  outputs_.data() + std::ptrdiff_t{task.first_row} * hidden_size_ + rows.first_row,
+                  hidden_size_, scratch_.of(worker));
+  };
+  team.run(n_pieces, multiply_piece, [&](int piece) {
+    const std::size_t i = task_of(piece);
+    return RowPieces(tasks_[i].w.down, kBlock)[piece].node;
+  });
+
+  team.run((hidden_size_ + kBlock - 1) / kBlock, [&](int piece, int worker) {
+    auto* const sum = reinterpret_cast<float*>(scratch_.of(worker) + simd::kMatmulScratchBytes);
+    const int first = piece * kBlock, n = std::min(kBlock, hidden_size_ - first);
+    std::fill_n(sum, index(n_tokens * kBlock), 0.0f);
+    for (const Task& task : tasks_) {
+      const float* out = outputs_.data() + std::ptrdiff_t{task.first_row} * hidden_size_ + first;
+      for (std::size_t t = 0; t < task.tokens.size(); ++t, out += hidden_size_) {
+        simd::kernels().scaled_add(out, task.weights[t], n, sum + task.tokens[t] * kBlock);
+      }
+    }
+    for (int t = 0; t < n_tokens; ++t) {
+      simd::kernels().add(sum + t * kBlock, n, x + std::ptrdiff_t{t} * hidden_size_ + first);
     }
   });
 }

@@ -18,11 +18,15 @@ namespace leyden::model {
 ///   1. gate and up projections of all tasks, 128 rows at a time, SwiGLU and quantization fused
 ///   2. down projections, a run of output rows at a time over all tasks in order, so that a token's
 ///      sum over experts has one order: experts ascending, then the shared one
+/// Where experts lie on one NUMA node each (--numa whole) the second step is two: every expert's
+/// down projection at its home, then the same sums in the same order.
 class Ffn {
  public:
   Ffn() = default;
-  /// Buffers for at most max_tokens tokens a call. needs: what the weights read.
-  Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs);
+  /// Buffers for at most max_tokens tokens a call. needs: what the weights read. whole_experts:
+  /// they lie on one node each.
+  Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs,
+      bool whole_experts);
 
   /// x[t] += mlp(in[t]). in: the normalized rows; x: [n_tokens, hidden].
   void run_dense(runtime::ThreadTeam& team, const MlpWeights& w, const Panels& in, int n_tokens,
@@ -48,11 +52,13 @@ class Ffn {
   void run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x);
   void gate_and_up(runtime::ThreadTeam& team);
   void down(runtime::ThreadTeam& team, int n_tokens, float* x);
+  void down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x);
 
   int hidden_size_ = 0;
   int experts_per_token_ = 0;
-  Panels gathered_;  // per expert, the rows of its tokens
-  Panels hidden_;    // per task, silu(gate) * up
+  Panels gathered_;                // per expert, the rows of its tokens
+  Panels hidden_;                  // per task, silu(gate) * up
+  runtime::Array<float> outputs_;  // [rows of hidden_, hidden_size] of whole experts, else empty
   std::vector<Task> tasks_;
   std::vector<Panels::Group> groups_;
   std::vector<int> first_of_expert_;  // [experts + 1] into slot_*

@@ -12,11 +12,11 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 /// What several matrices read together; absent ones read nothing.
 class Needs {
  public:
-  Needs& operator<<(const quant::MatrixView& m) {
+  Needs& operator<<(const PlacedMatrix& m) {
     sum_ = sum_ | needs_of(m.format);
     return *this;
   }
-  Needs& operator<<(const quant::MatrixStack& m) { return *this << m.first; }
+  Needs& operator<<(const PlacedStack& m) { return *this << m[0]; }
   template <typename Matrix>
   Needs& operator<<(const std::optional<Matrix>& m) {
     return m ? *this << *m : *this;
@@ -66,6 +66,16 @@ ActivationNeeds needs_of_ffn(const ModelWeights& weights) {
   return needs.sum();
 }
 
+/// Whether the experts of some layer lie on different nodes, each on one.
+bool has_whole_experts(const ModelWeights& weights) {
+  return std::ranges::any_of(weights.layers, [](const LayerWeights& w) {
+    if (!w.moe || w.moe->down[0].parts.size() > 1) return false;
+    const int first = w.moe->down[0].node_of(0);
+    return std::ranges::any_of(w.moe->down.parts,
+                               [&](const MatrixPart& part) { return part.node != first; });
+  });
+}
+
 }  // namespace
 
 Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights,
@@ -75,7 +85,7 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
       team_(team),
       chunk_(chunk),
       attention_(config, settings, chunk, team.size(), needs_of_attention(weights)),
-      ffn_(config, chunk, team.size(), needs_of_ffn(weights)) {
+      ffn_(config, chunk, team.size(), needs_of_ffn(weights), has_whole_experts(weights)) {
   const std::size_t tokens = index(chunk), hidden = index(config.hidden_size);
   x_ = runtime::Array<float>(tokens * hidden);
   normed_ = runtime::Array<float>(tokens * hidden);

@@ -155,11 +155,13 @@ void Indexer::select_alone(runtime::ThreadTeam& team, const KvCache& cache, int 
   const std::int32_t n_pages = (n_keys + KvCache::kPageTokens - 1) / KvCache::kPageTokens;
   const std::int32_t pages_per_piece = std::clamp(n_pages / (kPiecesPerThread * team.size()), 1, 4);
   const std::int32_t keys_per_piece = pages_per_piece * KvCache::kPageTokens;
-  team.run((n_keys + keys_per_piece - 1) / keys_per_piece, [&](int piece, int worker) {
+  const auto scan_piece = [&](int piece, int worker) {
     const std::int32_t begin = piece * keys_per_piece;
     scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys), t, nullptr, 1,
          &best_[index(worker) * index(block_)]);
-  });
+  };
+  team.run((n_keys + keys_per_piece - 1) / keys_per_piece, scan_piece,
+           [&](int piece) { return cache.node_of(piece * keys_per_piece); });
   simd::TopK& all = best_[0];
   for (const simd::TopK& best : best_) simd::top_k_raise(all, best.threshold);
   for (std::size_t i = 1; i < best_.size(); ++i) simd::kernels().top_k_merge(all, best_[i]);

@@ -3,25 +3,36 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "simd/layout.h"
 
 namespace leyden::model {
 
-KvCache::KvCache(const formats::ModelConfig& config, CacheFormats formats)
+KvCache::KvCache(const formats::ModelConfig& config, CacheFormats formats, std::vector<int> nodes)
     : formats_(formats),
       row_bytes_(simd::kv_row_bytes(formats.kv, config.kv_lora_rank, config.qk_rope_head_dim)),
       tile_bytes_(
           config.has_indexer() ? simd::index_tile_bytes(formats.index, config.index_head_dim) : 0),
       layer_bytes_(kPageTokens * row_bytes_ + kPageTokens / 16 * tile_bytes_),
-      page_bytes_(layer_bytes_ * static_cast<std::size_t>(config.num_hidden_layers)) {}
+      page_bytes_(layer_bytes_ * static_cast<std::size_t>(config.num_hidden_layers)),
+      nodes_(std::move(nodes)) {}
+
+std::shared_ptr<runtime::Memory> KvCache::new_page(std::size_t i) const {
+  runtime::MemoryHome home;
+  if (!nodes_.empty()) {
+    const int node = node_of(static_cast<std::int32_t>(i) * kPageTokens);
+    home = {runtime::MemoryHome::Kind::kNear, {nodes_[static_cast<std::size_t>(node)]}};
+  }
+  return std::make_shared<runtime::Memory>(page_bytes_, runtime::HugePages::kAuto, home);
+}
 
 void KvCache::reserve(std::int32_t begin, std::int32_t end) {
   const auto first = static_cast<std::size_t>(begin / kPageTokens);
   const auto last = static_cast<std::size_t>((end + kPageTokens - 1) / kPageTokens);
   for (std::size_t i = first; i < last; ++i) {
     if (i < pages_.size() && pages_[i].use_count() == 1) continue;
-    auto page = std::make_shared<runtime::Memory>(page_bytes_);
+    auto page = new_page(i);
     if (i == pages_.size()) {
       pages_.push_back(std::move(page));
       continue;

@@ -25,8 +25,11 @@ struct CacheFormats {
 class KvCache {
  public:
   static constexpr int kPageTokens = 256;
+  static constexpr int kRunPages = 4;
 
-  KvCache(const formats::ModelConfig& config, CacheFormats formats);
+  /// nodes: the NUMA nodes (the system's numbers) that pages go to in turn, runs of kRunPages on
+  /// each, while they have room; empty: wherever they are first written.
+  KvCache(const formats::ModelConfig& config, CacheFormats formats, std::vector<int> nodes = {});
 
   CacheFormats formats() const { return formats_; }
   int layers() const { return static_cast<int>(page_bytes_ / layer_bytes_); }
@@ -47,6 +50,12 @@ class KvCache {
            static_cast<std::size_t>(position % kPageTokens / 16) * tile_bytes_;
   }
 
+  /// Index of the node that holds a position: who reads it should be there.
+  int node_of(std::int32_t position) const {
+    return nodes_.empty() ? 0
+                          : position / (kRunPages * kPageTokens) % static_cast<int>(nodes_.size());
+  }
+
   /// All that a page keeps of a layer: 256 rows, then the tiles.
   std::span<std::byte> layer(int page, int layer) const {
     return {layer_of_page(layer, page * kPageTokens), layer_bytes_};
@@ -64,6 +73,7 @@ class KvCache {
   std::size_t index_bytes() const { return tile_bytes_ / 16; }
 
  private:
+  std::shared_ptr<runtime::Memory> new_page(std::size_t i) const;
   std::byte* layer_of_page(int layer, std::int32_t position) const {
     return pages_[static_cast<std::size_t>(position / kPageTokens)]->data() +
            static_cast<std::size_t>(layer) * layer_bytes_;
@@ -71,6 +81,7 @@ class KvCache {
 
   CacheFormats formats_;
   std::size_t row_bytes_, tile_bytes_, layer_bytes_, page_bytes_;
+  std::vector<int> nodes_;
   std::vector<std::shared_ptr<runtime::Memory>> pages_;
 };
 

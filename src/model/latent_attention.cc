@@ -105,7 +105,7 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
   const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
   const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim, width = latent + rope;
   const std::ptrdiff_t in_stride = std::ptrdiff_t{heads} * (nope + rope);
-  team.run(heads, [&](int head, int worker) {
+  const auto compute = [&](int head, int worker) {
     Panels& panels = panels_[index(worker)];
     panels.reset(n, nope);
     auto* const absorbed = reinterpret_cast<float*>(scratch_.of(worker) + query_offset_);
@@ -125,7 +125,8 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
         simd::kernels().fix_query(row, latent, rope, query(t, head));
       }
     }
-  });
+  };
+  team.run(heads, compute, [&](int head) { return w.k_b_absorbed[head].node_of(0); });
 }
 
 void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys keys,
@@ -173,7 +174,7 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCac
   const Partial into = result(t);
   for (std::int32_t first = 0; first < n_chunks; first += kSlots) {
     const int n = std::min(kSlots, n_chunks - first);
-    team.run(n * head_runs, [&](int piece, int worker) {
+    const auto compute = [&](int piece, int worker) {
       const int i = piece / head_runs;
       const int first_head = piece % head_runs * heads_per_run;
       // The chunk that this thread will get next if all are equally fast.
@@ -182,7 +183,9 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCac
       attend_chunk(cache, layer, keys, first + i, next, t, first_head,
                    std::min(heads_per_run, heads - first_head), first + i == 0 ? into : slot(i),
                    worker);
-    });
+    };
+    team.run(n * head_runs, compute,
+             [&](int piece) { return cache.node_of(keys[(first + piece / head_runs) * kChunk]); });
     const int first_slot = first == 0 ? 1 : 0;
     if (first_slot == n) continue;
     constexpr int kHeadsPerPiece = 8;
@@ -217,7 +220,7 @@ void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWei
                                    int n, float* mixed) {
   const int heads = c_->num_attention_heads, v = c_->v_head_dim, latent = c_->kv_lora_rank;
   const std::ptrdiff_t stride = std::ptrdiff_t{heads} * v;
-  team.run(heads, [&](int head, int worker) {
+  const auto compute = [&](int head, int worker) {
     Panels& panels = panels_[index(worker)];
     panels.reset(n, latent);
     for (int t = 0; t < n; ++t) {
@@ -229,7 +232,8 @@ void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWei
     }
     multiply_rows(w.v_b[head], 0, v, panels.panels(),
                   mixed + begin * stride + std::ptrdiff_t{head} * v, stride, scratch_.of(worker));
-  });
+  };
+  team.run(heads, compute, [&](int head) { return w.v_b[head].node_of(0); });
 }
 
 }  // namespace leyden::model

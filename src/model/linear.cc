@@ -26,25 +26,51 @@ simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
   return nullptr;
 }
 
-void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
-                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch,
+void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n_rows, PanelSpan in,
+                   float* out, std::ptrdiff_t out_stride, std::byte* scratch,
                    const std::byte* next) {
   if (first_row == 0) {
     ProductObserver* const observer = product_observer.load(std::memory_order_relaxed);
     if (observer != nullptr) observer->see(w.tile(0), in);
   }
-  simd::MatmulArgs args;
-  args.tiles = w.tile(first_row / simd::kTileRows);
-  args.n_rows = static_cast<int>(n_rows);
-  args.n_blocks = w.n_blocks();
-  args.levels = w.levels();
-  args.panels = in.data();
-  args.n_panels = static_cast<int>(in.size());
-  args.out = out;
-  args.out_stride = out_stride;
-  args.next = next;
-  args.scratch = scratch;
-  matmul_kernel(w.format)(args);
+  while (n_rows > 0) {
+    const MatrixPart& part = w.part_of(first_row);
+    const std::int64_t from = first_row - part.first_row;
+    const std::int64_t n = std::min(n_rows, part.rows.rows - from);
+    simd::MatmulArgs args;
+    args.tiles = part.rows.tile(from / simd::kTileRows);
+    args.n_rows = static_cast<int>(n);
+    args.n_blocks = part.rows.n_blocks();
+    args.levels = part.rows.levels();
+    args.panels = in.data();
+    args.n_panels = static_cast<int>(in.size());
+    args.out = out;
+    args.out_stride = out_stride;
+    args.next = n == n_rows ? next : w.tile((first_row + n) / simd::kTileRows);
+    args.scratch = scratch;
+    matmul_kernel(w.format)(args);
+    first_row += n;
+    n_rows -= n;
+    out += n;
+  }
+}
+
+int RowPieces::count() const {
+  std::int64_t n = 0;
+  for (const MatrixPart& part : w_->parts) n += (part.rows.rows + size_ - 1) / size_;
+  return static_cast<int>(n);
+}
+
+RowPieces::Piece RowPieces::operator[](int i) const {
+  for (const MatrixPart& part : w_->parts) {
+    const auto pieces = static_cast<int>((part.rows.rows + size_ - 1) / size_);
+    if (i < pieces) {
+      const std::int64_t from = i * size_;
+      return {part.first_row + from, std::min(size_, part.rows.rows - from), part.node};
+    }
+    i -= pieces;
+  }
+  return {};
 }
 
 Scratch::Scratch(int n_threads, std::size_t bytes_per_thread)
@@ -54,35 +80,31 @@ Scratch::Scratch(int n_threads, std::size_t bytes_per_thread)
 void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const Linear> products) {
   std::int64_t total_tiles = 0;
   for (const Linear& p : products) total_tiles += p.w.n_tiles();
-  const std::int64_t tiles_per_piece =
-      std::max<std::int64_t>(1, total_tiles / (kPiecesPerThread * team.size()));
+  const std::int64_t rows_per_piece =
+      simd::kTileRows * std::max<std::int64_t>(1, total_tiles / (kPiecesPerThread * team.size()));
 
-  // Piece i is the i-th run of tiles_per_piece tiles; a product's last run may be shorter.
   struct Run {
     const Linear* product;  // null past the last piece
-    std::int64_t first_tile;
+    RowPieces::Piece rows;
   };
-  const auto run_of = [&](std::int64_t piece) -> Run {
+  const auto run_of = [&](int piece) -> Run {
     for (const Linear& p : products) {
-      const std::int64_t runs = (p.w.n_tiles() + tiles_per_piece - 1) / tiles_per_piece;
-      if (piece < runs) return {&p, piece * tiles_per_piece};
-      piece -= runs;
+      const RowPieces pieces(p.w, rows_per_piece);
+      if (piece < pieces.count()) return {&p, pieces[piece]};
+      piece -= pieces.count();
     }
-    return {nullptr, 0};
+    return {nullptr, {}};
   };
   int n_pieces = 0;
-  for (const Linear& p : products) {
-    n_pieces += static_cast<int>((p.w.n_tiles() + tiles_per_piece - 1) / tiles_per_piece);
-  }
-  team.run(n_pieces, [&](int piece, int worker) {
-    const auto [p, first_tile] = run_of(piece);
-    const auto [next, next_tile] = run_of(piece + team.size());
-    const std::int64_t first_row = first_tile * simd::kTileRows;
-    multiply_rows(p->w, first_row,
-                  std::min(p->w.rows - first_row, tiles_per_piece * simd::kTileRows), p->in,
-                  p->out + first_row, p->out_stride, scratch.of(worker),
-                  next != nullptr ? next->w.tile(next_tile) : nullptr);
-  });
+  for (const Linear& p : products) n_pieces += RowPieces(p.w, rows_per_piece).count();
+  const auto compute = [&](int piece, int worker) {
+    const auto [p, rows] = run_of(piece);
+    const auto [next, next_rows] = run_of(piece + team.size());
+    multiply_rows(p->w, rows.first_row, rows.n_rows, p->in, p->out + rows.first_row, p->out_stride,
+                  scratch.of(worker),
+                  next != nullptr ? next->w.tile(next_rows.first_row / simd::kTileRows) : nullptr);
+  };
+  team.run(n_pieces, compute, [&](int piece) { return run_of(piece).rows.node; });
 }
 
 }  // namespace leyden::model

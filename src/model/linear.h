@@ -6,6 +6,7 @@
 
 #include "quant/weight_format.h"
 #include "src/model/panels.h"
+#include "src/model/placed_matrix.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -39,13 +40,30 @@ inline std::atomic<ProductObserver*> product_observer = nullptr;
 /// first_row is a multiple of 16. out: [tokens, n_rows], `out_stride` floats apart; scratch:
 /// simd::kMatmulScratchBytes; next: the weights that this thread will probably read afterwards,
 /// if not those that follow in memory.
-void multiply_rows(const quant::MatrixView& w, std::int64_t first_row, std::int64_t n_rows,
-                   PanelSpan in, float* out, std::ptrdiff_t out_stride, std::byte* scratch,
+void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n_rows, PanelSpan in,
+                   float* out, std::ptrdiff_t out_stride, std::byte* scratch,
                    const std::byte* next = nullptr);
+
+/// The rows of a matrix cut into pieces that lie on one node each.
+class RowPieces {
+ public:
+  /// rows_per_piece: a multiple of 16.
+  RowPieces(const PlacedMatrix& w, std::int64_t rows_per_piece) : w_(&w), size_(rows_per_piece) {}
+  int count() const;
+  struct Piece {
+    std::int64_t first_row, n_rows;
+    int node;
+  };
+  Piece operator[](int i) const;
+
+ private:
+  const PlacedMatrix* w_;
+  std::int64_t size_;
+};
 
 /// One whole product: out[t] = w . in[t], out [tokens, w.rows].
 struct Linear {
-  quant::MatrixView w;
+  PlacedMatrix w;
   PanelSpan in;
   float* out = nullptr;
   std::ptrdiff_t out_stride = 0;
@@ -65,7 +83,8 @@ class Scratch {
   std::size_t stride_ = 0;
 };
 
-/// All of `products` in one fork-join, cut into pieces of whole tiles.
+/// All of `products` in one fork-join, cut into pieces of whole tiles, each at home where its rows
+/// lie.
 void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const Linear> products);
 
 }  // namespace leyden::model

@@ -1,4 +1,8 @@
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 #include "formats/container_reader.h"
 #include "src/model/load_meter.h"
@@ -12,58 +16,70 @@ constexpr std::uint64_t kPieceBytes = std::uint64_t{8} << 20;
 
 struct Piece {
   const formats::StoredTensor* tensor;
-  std::uint64_t offset;  // in the tensor
-  std::uint64_t bytes;
-  std::byte* to;
+  Segment segment;
 };
 
-}  // namespace
-
-std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container, bool mapped,
-                                            runtime::HugePages huge_pages,
-                                            runtime::ThreadTeam& team, const Progress& progress) {
+std::unique_ptr<LoadedModel> describe(const formats::ContainerReader& container) {
   auto loaded = std::make_unique<LoadedModel>();
   loaded->source = container.name();
   loaded->config = container.config();
   loaded->recipe = container.recipe();
   loaded->fingerprint = container.fingerprint();
   adopt_companions(*loaded, [&](std::string_view name) { return container.blob(name); });
+  return loaded;
+}
 
-  if (mapped) {
-    loaded->mapping.emplace(container.map());
-    for (const formats::StoredTensor& tensor : container.tensors()) {
-      loaded->tensors[tensor.spec.name] = {tensor.spec,
-                                           loaded->mapping->bytes().data() + tensor.offset};
-    }
-    loaded->weights = bind_weights(loaded->config, loaded->tensors, loaded->source);
-    return loaded;
-  }
+}  // namespace
 
-  MemoryLayout layout;
-  std::vector<std::size_t> offsets;
-  for (const formats::StoredTensor& tensor : container.tensors()) {
-    offsets.push_back(layout.place(tensor.bytes));
-  }
-  loaded->memory = runtime::Memory(layout.total(), huge_pages);
-  std::vector<Piece> pieces;
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    const formats::StoredTensor& tensor = container.tensors()[i];
-    std::byte* const to = loaded->memory.data() + offsets[i];
-    loaded->tensors[tensor.spec.name] = {tensor.spec, to};
-    for (std::uint64_t done = 0; done < tensor.bytes; done += kPieceBytes) {
-      pieces.push_back({&tensor, done, std::min(kPieceBytes, tensor.bytes - done), to + done});
-    }
-  }
+std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container,
+                                            WeightMemory memory, runtime::ThreadTeam& team,
+                                            const Progress& progress) {
+  auto loaded = describe(container);
+  std::vector<quant::TensorSpec> specs;
+  for (const formats::StoredTensor& tensor : container.tensors()) specs.push_back(tensor.spec);
+  allocate_tensors(*loaded, specs, std::move(memory));
   // Names and shapes first: a container for another model should be refused before it is read.
   loaded->weights = bind_weights(loaded->config, loaded->tensors, loaded->source);
 
-  LoadMeter meter(layout.total(), progress);
-  team.run(static_cast<int>(pieces.size()), [&](int i, int) {
-    const Piece& piece = pieces[static_cast<std::size_t>(i)];
-    meter.attempt(piece.bytes, [&] {
-      container.read(*piece.tensor, piece.offset, {piece.to, piece.bytes});
-    });
-  });
+  std::vector<Piece> pieces;
+  std::uint64_t total = 0;
+  for (const formats::StoredTensor& tensor : container.tensors()) {
+    for (Segment rest : segments(loaded->tensors.at(tensor.spec.name))) {
+      total += rest.bytes;
+      while (rest.bytes > 0) {
+        Segment next = rest;
+        next.bytes = std::min(kPieceBytes, rest.bytes);
+        pieces.push_back({&tensor, next});
+        rest.from += next.bytes;
+        rest.to += next.bytes;
+        rest.bytes -= next.bytes;
+      }
+    }
+  }
+  LoadMeter meter(total, progress);
+  team.run(
+      static_cast<int>(pieces.size()),
+      [&](int i, int) {
+        const auto& [tensor, segment] = pieces[static_cast<std::size_t>(i)];
+        meter.attempt(segment.bytes, [&] {
+          container.read(*tensor, segment.from, {segment.to, segment.bytes});
+        });
+      },
+      [&](int i) { return pieces[static_cast<std::size_t>(i)].segment.node; });
+  return loaded;
+}
+
+std::unique_ptr<LoadedModel> map_container(const formats::ContainerReader& container, bool lock) {
+  auto loaded = describe(container);
+  loaded->mapping.emplace(container.map());
+  const std::span<const std::byte> bytes = loaded->mapping->bytes();
+  if (lock && mlock(bytes.data(), bytes.size()) != 0) {
+    throw std::system_error(errno, std::generic_category(), "mlock of " + container.name());
+  }
+  for (const formats::StoredTensor& tensor : container.tensors()) {
+    loaded->tensors[tensor.spec.name] = tensor_at(tensor.spec, bytes.data() + tensor.offset);
+  }
+  loaded->weights = bind_weights(loaded->config, loaded->tensors, loaded->source);
   return loaded;
 }
 

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "formats/checkpoint.h"
-#include "formats/container_index.h"
 #include "formats/container_reader.h"
 #include "formats/mapped_file.h"
 #include "formats/model_config.h"
+#include "src/model/placement.h"
 #include "src/model/tensor_plan.h"
 #include "src/model/weights.h"
 #include "src/runtime/memory.h"
@@ -28,7 +28,8 @@ struct LoadedModel {
   std::optional<std::string> tokenizer_json, generation_config;
   bool has_chat_template = false;  // tokenizer_config.json brings a Jinja template
 
-  runtime::Memory memory;                      // where the tensors are, or
+  Placement placement;
+  std::vector<runtime::Memory> arenas;         // where the tensors are, one per node, or
   std::optional<formats::MappedFile> mapping;  // the file that holds them
   TensorTable tensors;
   ModelWeights weights;
@@ -44,34 +45,41 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 /// Chooses the format of a planned tensor.
 using FormatChooser = std::function<quant::WeightFormat(const PlannedTensor&)>;
 
-/// Places tensors one after the other in one piece of memory, aligned as in a container: those of
-/// 2 MiB and more start on a huge page.
-class MemoryLayout {
- public:
-  /// The offset of the next tensor.
-  std::size_t place(std::size_t bytes) {
-    const std::size_t alignment = formats::alignment_of(bytes);
-    const std::size_t offset = (end_ + alignment - 1) / alignment * alignment;
-    end_ = offset + bytes;
-    return offset;
-  }
-  std::size_t total() const { return end_; }
-
- private:
-  std::size_t end_ = 0;
+/// Where the weights of a model shall lie.
+struct WeightMemory {
+  Placement placement;                     // of the tensors in the order they are loaded
+  std::vector<runtime::MemoryHome> homes;  // of its arenas
+  runtime::HugePages huge_pages = runtime::HugePages::kAuto;
 };
 
-/// Reads an original checkpoint and quantizes it while loading.
+/// All of it in one arena, wherever that is first touched.
+WeightMemory one_arena(std::span<const quant::TensorSpec> specs);
+
+/// What a checkpoint becomes: its tensors in the chosen formats, in loading order.
+std::vector<quant::TensorSpec> tensor_specs(const formats::ModelConfig& config,
+                                            const FormatChooser& choose);
+
+/// Allocates the arenas and gives every tensor of `specs` its place; bytes are for the caller to
+/// fill. Errors: std::bad_alloc.
+void allocate_tensors(LoadedModel& loaded, std::span<const quant::TensorSpec> specs,
+                      WeightMemory memory);
+
+/// Reads an original checkpoint and quantizes it while loading, every piece by threads of the node
+/// it goes to.
 /// Errors: LoadError naming file, tensor, found and expected; std::bad_alloc.
 std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoint,
                                              const std::string& recipe, const FormatChooser& choose,
-                                             runtime::HugePages huge_pages,
-                                             runtime::ThreadTeam& team, const Progress& progress);
+                                             WeightMemory memory, runtime::ThreadTeam& team,
+                                             const Progress& progress);
 
-/// Reads a container, in parallel, into memory of its own, or maps it without a copy.
+/// Reads a container in parallel, every piece by threads of the node it goes to.
 /// Errors: LoadError naming file, tensor, found and expected; std::bad_alloc.
-std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container, bool mapped,
-                                            runtime::HugePages huge_pages,
-                                            runtime::ThreadTeam& team, const Progress& progress);
+std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container,
+                                            WeightMemory memory, runtime::ThreadTeam& team,
+                                            const Progress& progress);
+
+/// Maps a container without a copy: several processes share its pages, which lie wherever they were
+/// read first. lock: read it all and keep it in RAM. Errors: as load_container.
+std::unique_ptr<LoadedModel> map_container(const formats::ContainerReader& container, bool lock);
 
 }  // namespace leyden::model

@@ -55,8 +55,9 @@ void fill_integer_block(WeightFormat format, std::byte* block, std::uint16_t sca
 }
 
 /// Fills tile `tile` of a matrix with weights of standard deviation `size`.
-void fill_tile(const quant::MatrixView& matrix, std::int64_t tile, float size, Random& random) {
-  auto* const to = const_cast<std::byte*>(matrix.tile(tile));
+void fill_tile(const PlacedMatrix& placed, std::int64_t tile, float size, Random& random) {
+  const quant::MatrixView matrix = {placed.format, placed.rows, placed.cols, nullptr};
+  auto* const to = const_cast<std::byte*>(placed.tile(tile));
   const std::size_t n_values = matrix.tile_bytes() / (matrix.format == WeightFormat::kF32 ? 4 : 2);
   switch (matrix.format) {
     case WeightFormat::kF32:
@@ -101,24 +102,29 @@ void fill_rows(const quant::TensorSpec& spec, std::byte* to, Random& random) {
 }
 
 struct Work {
-  const LoadedTensor* tensor;
+  const PlacedTensor* tensor;
   std::int64_t matrix, first_tile, n_tiles;
   std::uint64_t bytes;
+
+  int node() const {
+    if (tensor->parts.empty()) return tensor->rows_node;
+    return tensor->stack()[matrix].node_of(first_tile * simd::kTileRows);
+  }
 };
 
 void fill(const Work& work, std::uint64_t seed) {
   const quant::TensorSpec& spec = work.tensor->spec;
   Random random(seed);
-  auto* const data = const_cast<std::byte*>(work.tensor->data);
   if (spec.layout == quant::Layout::kRows) {
-    fill_rows(spec, data, random);
+    fill_rows(spec, const_cast<std::byte*>(work.tensor->rows_data), random);
     return;
   }
-  const quant::MatrixView matrix =
-      quant::matrix_stack(spec.format, spec.count, spec.rows, spec.cols, data)[work.matrix];
+  const PlacedMatrix matrix = work.tensor->stack()[work.matrix];
   if (spec.format == WeightFormat::kInt4 && work.first_tile == 0) {
-    std::memcpy(const_cast<std::byte*>(matrix.data), quant::kGaussianLevels.data(),
-                quant::kGaussianLevels.size());
+    for (const MatrixPart& part : matrix.parts) {
+      std::memcpy(const_cast<std::byte*>(part.rows.data), quant::kGaussianLevels.data(),
+                  quant::kGaussianLevels.size());
+    }
   }
   const float size = 1.0f / std::sqrt(static_cast<float>(spec.cols));
   for (std::int64_t t = 0; t < work.n_tiles; ++t) {
@@ -127,7 +133,7 @@ void fill(const Work& work, std::uint64_t seed) {
 }
 
 /// Cuts a tensor into pieces of some MB.
-void cut(const LoadedTensor& tensor, std::vector<Work>& all) {
+void cut(const PlacedTensor& tensor, std::vector<Work>& all) {
   const quant::TensorSpec& spec = tensor.spec;
   if (spec.layout == quant::Layout::kRows) {
     all.push_back({&tensor, 0, 0, 0, spec.bytes()});
@@ -143,26 +149,15 @@ void cut(const LoadedTensor& tensor, std::vector<Work>& all) {
   }
 }
 
-std::vector<quant::TensorSpec> specs_of(const formats::ModelConfig& config,
-                                        const quant::Recipe& recipe) {
-  std::vector<quant::TensorSpec> specs;
-  for (const PlannedTensor& planned : plan_tensors(config)) {
-    const bool is_vector = planned.layout == quant::Layout::kRows && planned.rows == 1;
-    const WeightFormat format =
-        is_vector ? WeightFormat::kF32
-                  : quant::format_for(recipe, planned.name, planned.layout, WeightFormat::kBf16);
-    specs.push_back(
-        {planned.name, planned.layout, format, planned.count, planned.rows, planned.cols});
-  }
-  return specs;
-}
-
 }  // namespace
 
-std::uint64_t synthetic_bytes(const formats::ModelConfig& config, const quant::Recipe& recipe) {
-  MemoryLayout layout;
-  for (const quant::TensorSpec& spec : specs_of(config, recipe)) layout.place(spec.bytes());
-  return layout.total();
+std::vector<quant::TensorSpec> synthetic_specs(const formats::ModelConfig& config,
+                                               const quant::Recipe& recipe) {
+  return tensor_specs(config, [&](const PlannedTensor& planned) {
+    const bool is_vector = planned.layout == quant::Layout::kRows && planned.rows == 1;
+    return is_vector ? WeightFormat::kF32
+                     : quant::format_for(recipe, planned.name, planned.layout, WeightFormat::kBf16);
+  });
 }
 
 formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, int moe_layers) {
@@ -220,8 +215,7 @@ formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, 
 }
 
 std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
-                                            const quant::Recipe& recipe,
-                                            runtime::HugePages huge_pages,
+                                            const quant::Recipe& recipe, WeightMemory memory,
                                             runtime::ThreadTeam& team, const Progress& progress) {
   auto loaded = std::make_unique<LoadedModel>();
   loaded->source = "synthetic";
@@ -229,22 +223,22 @@ std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
   loaded->recipe = recipe.name;
   loaded->fingerprint = to_hex(formats::checksum(recipe.name + formats::to_json(config)));
 
-  const std::vector<quant::TensorSpec> specs = specs_of(config, recipe);
-  std::vector<std::size_t> offsets;
-  MemoryLayout layout;
-  for (const quant::TensorSpec& spec : specs) offsets.push_back(layout.place(spec.bytes()));
-  loaded->memory = runtime::Memory(layout.total(), huge_pages);
+  const std::vector<quant::TensorSpec> specs = synthetic_specs(config, recipe);
+  allocate_tensors(*loaded, specs, std::move(memory));
   std::vector<Work> work;
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const auto [entry, added] = loaded->tensors.insert(
-        {specs[i].name, LoadedTensor{specs[i], loaded->memory.data() + offsets[i]}});
-    cut(entry->second, work);
+  std::uint64_t total = 0;
+  for (const quant::TensorSpec& spec : specs) {
+    cut(loaded->tensors.at(spec.name), work);
+    total += spec.bytes();
   }
-  LoadMeter meter(layout.total(), progress);
-  team.run(static_cast<int>(work.size()), [&](int i, int) {
-    const Work& w = work[static_cast<std::size_t>(i)];
-    meter.attempt(w.bytes, [&] { fill(w, static_cast<std::uint64_t>(i) + 1); });
-  });
+  LoadMeter meter(total, progress);
+  team.run(
+      static_cast<int>(work.size()),
+      [&](int i, int) {
+        const Work& w = work[static_cast<std::size_t>(i)];
+        meter.attempt(w.bytes, [&] { fill(w, static_cast<std::uint64_t>(i) + 1); });
+      },
+      [&](int i) { return work[static_cast<std::size_t>(i)].node(); });
   loaded->weights = bind_weights(config, loaded->tensors, loaded->source);
   return loaded;
 }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "formats/model_config.h"
 #include "quant/recipe.h"
@@ -16,14 +17,14 @@ namespace leyden::model {
 /// shapes.
 formats::ModelConfig synthetic_config(std::string_view shape, int dense_layers, int moe_layers);
 
-/// Bytes of all its tensors.
-std::uint64_t synthetic_bytes(const formats::ModelConfig& config, const quant::Recipe& recipe);
+/// All its tensors.
+std::vector<quant::TensorSpec> synthetic_specs(const formats::ModelConfig& config,
+                                               const quant::Recipe& recipe);
 
 /// A model of random weights, written straight into their packed formats. Their sizes are such that
 /// activations keep theirs, and tokens spread evenly over the experts.
 std::unique_ptr<LoadedModel> make_synthetic(const formats::ModelConfig& config,
-                                            const quant::Recipe& recipe,
-                                            runtime::HugePages huge_pages,
+                                            const quant::Recipe& recipe, WeightMemory memory,
                                             runtime::ThreadTeam& team, const Progress& progress);
 
 /// Fills positions [begin, end) of a cache, which has room, with random rows of plausible sizes, so

@@ -47,20 +47,17 @@ class Binder {
   void enter_layer(int layer) { prefix_ = "layers." + std::to_string(layer) + "."; }
   void leave_layer() { prefix_.clear(); }
 
-  const LoadedTensor& tensor(const std::string& name) const {
+  const PlacedTensor& tensor(const std::string& name) const {
     return table_.find(prefix_ + name)->second;
   }
   const float* vector(const std::string& name) const {
-    return reinterpret_cast<const float*>(tensor(name).data);
+    return reinterpret_cast<const float*>(tensor(name).rows_data);
   }
-  quant::MatrixStack stack(const std::string& name) const {
-    const LoadedTensor& t = tensor(name);
-    return quant::matrix_stack(t.spec.format, t.spec.count, t.spec.rows, t.spec.cols, t.data);
-  }
-  quant::MatrixView matrix(const std::string& name) const { return stack(name).first; }
+  PlacedStack stack(const std::string& name) const { return tensor(name).stack(); }
+  PlacedMatrix matrix(const std::string& name) const { return stack(name)[0]; }
   quant::RowsView rows(const std::string& name) const {
-    const LoadedTensor& t = tensor(name);
-    return {t.spec.format, t.spec.rows, t.spec.cols, t.data};
+    const PlacedTensor& t = tensor(name);
+    return {t.spec.format, t.spec.rows, t.spec.cols, t.rows_data};
   }
   MlpWeights mlp(const std::string& name) const {
     return {matrix(name + ".gate"), matrix(name + ".up"), matrix(name + ".down")};

@@ -8,49 +8,43 @@
 #include <vector>
 
 #include "formats/model_config.h"
-#include "quant/tensor_spec.h"
+#include "src/model/placed_tensor.h"
 
 namespace leyden::model {
 
-/// A tensor whose bytes are in memory, 64-byte aligned and spec.bytes() long.
-struct LoadedTensor {
-  quant::TensorSpec spec;
-  const std::byte* data = nullptr;
-};
-
 /// Names to tensors.
-using TensorTable = std::map<std::string, LoadedTensor, std::less<>>;
+using TensorTable = std::map<std::string, PlacedTensor, std::less<>>;
 
 /// down(silu(gate(x)) * up(x)) (NUMERICS 2.3).
 struct MlpWeights {
-  quant::MatrixView gate, up, down;
+  PlacedMatrix gate, up, down;
 };
 
 /// Multi-head latent attention (NUMERICS 4). kv_b_proj is cut up by head: k_b [nope, kv_lora_rank]
 /// and v_b [v_head_dim, kv_lora_rank] decompress latents, k_b_absorbed [kv_lora_rank, nope] takes
 /// queries into latent space.
 struct AttentionWeights {
-  std::optional<quant::MatrixView> q_a;  // with q_a_norm and q_b; otherwise q alone
+  std::optional<PlacedMatrix> q_a;  // with q_a_norm and q_b; otherwise q alone
   const float* q_a_norm = nullptr;
-  quant::MatrixView q_b;  // q_proj where there is no q_a
-  quant::MatrixView kv_a;
+  PlacedMatrix q_b;  // q_proj where there is no q_a
+  PlacedMatrix kv_a;
   const float* kv_a_norm = nullptr;
-  quant::MatrixStack k_b, k_b_absorbed, v_b;
-  quant::MatrixView o;
+  PlacedStack k_b, k_b_absorbed, v_b;
+  PlacedMatrix o;
 };
 
 /// The lightning indexer (NUMERICS 6).
 struct IndexerWeights {
-  quant::MatrixView q_b, k, head_weights;
+  PlacedMatrix q_b, k, head_weights;
   const float* k_norm = nullptr;
   const float* k_norm_bias = nullptr;
 };
 
 /// Router, routed and shared experts (NUMERICS 5).
 struct MoeWeights {
-  quant::MatrixView router;
+  PlacedMatrix router;
   const float* router_bias = nullptr;  // null: the method has none
-  quant::MatrixStack gate, up, down;
+  PlacedStack gate, up, down;
   std::optional<MlpWeights> shared;
 };
 
@@ -67,11 +61,12 @@ struct ModelWeights {
   quant::RowsView embed;
   std::vector<LayerWeights> layers;
   const float* final_norm = nullptr;
-  quant::MatrixView head;
+  PlacedMatrix head;
 };
 
 /// Checks that `table` holds every tensor of the plan for `config` with the planned layout and
-/// shape, and points the struct at them. After this, no size is checked again.
+/// shape, and points the struct at them; the table must outlive it. After this, no size is checked
+/// again.
 /// Errors: LoadError naming `file`, the tensor, what was found and what was expected.
 ModelWeights bind_weights(const formats::ModelConfig& config, const TensorTable& table,
                           const std::string& file);

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <fstream>
 #include <limits>
-#include <optional>
-#include <sstream>
+
+#include "src/runtime/cgroup.h"
 
 namespace leyden::runtime {
 namespace {
@@ -21,30 +21,6 @@ std::uint64_t system_memory() {
     if (key == "MemAvailable:") return kib << 10;
   }
   return kUnlimited;
-}
-
-std::optional<std::uint64_t> number_in(const std::string& file) {
-  std::ifstream in(file);
-  std::uint64_t value = 0;
-  if (in >> value) return value;
-  return std::nullopt;  // absent, or "max"
-}
-
-/// What the cgroup of this process and those above it leave (cgroup v2).
-std::uint64_t cgroup_memory() {
-  std::ifstream in("/proc/self/cgroup");
-  std::uint64_t least = kUnlimited;
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("0::/")) continue;
-    for (std::string path = line.substr(3);; path.erase(path.rfind('/'))) {
-      const std::string folder = "/sys/fs/cgroup" + path;
-      const auto most = number_in(folder + "/memory.max");
-      const auto used = number_in(folder + "/memory.current");
-      if (most && used) least = std::min(least, *most > *used ? *most - *used : 0);
-      if (path.empty() || path == "/") break;
-    }
-  }
-  return least;
 }
 
 std::uint64_t address_space() {
@@ -64,7 +40,7 @@ AvailableMemory available_memory() {
   const auto consider = [&least](std::uint64_t bytes, const char* limit) {
     if (bytes < least.bytes) least = {bytes, limit};
   };
-  consider(cgroup_memory(), "the cgroup's limit");
+  consider(cgroup_memory().value_or(kUnlimited), "the cgroup's limit");
   consider(address_space(), "ulimit -v");
   return least;
 }

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <vector>
 
+#include "src/runtime/available_memory.h"
 #include "src/runtime/memory.h"
 
 namespace leyden::runtime {
@@ -22,23 +24,60 @@ constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 constexpr int kReadPasses = 3;
 constexpr double kPeakSeconds = 0.1;
 
-double read_rate(ThreadTeam& team, const simd::Kernels& kernels) {
-  const Memory memory(kReadBytes);
-  const int n_pieces = static_cast<int>(kReadBytes / kPieceBytes);
-  team.run(n_pieces, [&](int piece, int) {
-    std::memset(memory.data() + static_cast<std::size_t>(piece) * kPieceBytes, piece, kPieceBytes);
-  });
+/// Memory of a node, or of all of them, in pieces.
+struct Region {
+  Memory memory;
+  int node;  // index into the crew's nodes
+
+  int n_pieces() const { return static_cast<int>(memory.size() / kPieceBytes); }
+};
+
+/// Best of some passes over all regions, each read by threads of its node first.
+double best_rate(ThreadTeam& team, const std::vector<Region>& regions,
+                 const simd::Kernels& kernels) {
+  int n_pieces = 0;
+  for (const Region& region : regions) n_pieces += region.n_pieces();
+  const auto region_of = [&](int& piece) -> const Region& {
+    std::size_t i = 0;
+    while (piece >= regions[i].n_pieces()) piece -= regions[i++].n_pieces();
+    return regions[i];
+  };
+  const auto for_each_piece = [&](const auto& use) {
+    team.run(
+        n_pieces,
+        [&](int piece, int) {
+          const Region& region = region_of(piece);
+          use(region.memory.data() + static_cast<std::size_t>(piece) * kPieceBytes);
+        },
+        [&](int piece) { return region_of(piece).node; });
+  };
+  for_each_piece([](std::byte* piece) { std::memset(piece, 1, kPieceBytes); });
   std::atomic<std::uint64_t> sink = 0;
   double best = 0;
   for (int pass = 0; pass < kReadPasses; ++pass) {
     const Clock::time_point start = Clock::now();
-    team.run(n_pieces, [&](int piece, int) {
-      sink += kernels.read_all(memory.data() + static_cast<std::size_t>(piece) * kPieceBytes,
-                               kPieceBytes);
-    });
-    best = std::max(best, static_cast<double>(kReadBytes) / seconds_since(start) / 1e9);
+    for_each_piece([&](std::byte* piece) { sink += kernels.read_all(piece, kPieceBytes); });
+    const double bytes = static_cast<double>(kPieceBytes) * n_pieces;
+    best = std::max(best, bytes / seconds_since(start) / 1e9);
   }
   return best;
+}
+
+/// Every node reads memory of its own.
+double local_read_rate(ThreadTeam& team, const simd::Kernels& kernels) {
+  const Crew& crew = team.crew();
+  const auto n = static_cast<std::size_t>(crew.n_nodes());
+  // A machine may be small; then its caches are, too.
+  const std::size_t bytes = std::min<std::size_t>(kReadBytes, available_memory().bytes / 4) / n;
+  std::vector<Region> regions;
+  for (int node = 0; node < crew.n_nodes(); ++node) {
+    MemoryHome home;
+    if (crew.n_nodes() > 1) {
+      home = {MemoryHome::Kind::kNear, {crew.nodes[static_cast<std::size_t>(node)]}};
+    }
+    regions.push_back({Memory(bytes / kPieceBytes * kPieceBytes, HugePages::kAuto, home), node});
+  }
+  return best_rate(team, regions, kernels);
 }
 
 /// Best rate of `peak(rounds)`, which returns the multiply-accumulates of a round.
@@ -64,7 +103,15 @@ double mac_rate(ThreadTeam& team, const Peak& peak) {
 
 }  // namespace
 
+double read_rate(ThreadTeam& team, const MemoryHome& home, std::size_t bytes,
+                 const simd::Kernels& kernels) {
+  std::vector<Region> regions;
+  regions.push_back({Memory(bytes / kPieceBytes * kPieceBytes, HugePages::kAuto, home), 0});
+  return best_rate(team, regions, kernels);
+}
+
 MachineLimits measure_limits(ThreadTeam& team, const simd::Kernels& kernels) {
+  const ThreadBinding bound = team.bind_caller();
   const auto integer_peak = [&](std::int64_t rounds) {
     std::int32_t sink = 0;
     return kernels.integer_peak(rounds, &sink);
@@ -73,7 +120,7 @@ MachineLimits measure_limits(ThreadTeam& team, const simd::Kernels& kernels) {
     float sink = 0;
     return kernels.float_peak(rounds, &sink);
   };
-  return {team.size(), read_rate(team, kernels), mac_rate(team, integer_peak),
+  return {team.size(), local_read_rate(team, kernels), mac_rate(team, integer_peak),
           mac_rate(team, float_peak)};
 }
 

@@ -2,8 +2,11 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace leyden::runtime {
@@ -22,6 +25,15 @@ std::byte* map(std::size_t bytes, int extra_flags) {
   return p == MAP_FAILED ? nullptr : static_cast<std::byte*>(p);
 }
 
+/// Reserved pages are promised by the machine as a whole: if a node hasn't enough of its own, the
+/// touch of a page bound to it would end the process.
+bool reserved_pages_suffice(std::size_t bytes, const MemoryHome& home) {
+  if (home.kind == MemoryHome::Kind::kFirstTouch) return true;
+  const std::size_t each = round_up(bytes, kHugePage) / home.nodes.size() + kHugePage;
+  return std::ranges::all_of(home.nodes,
+                             [&](int node) { return node_memory(node).free_huge_pages >= each; });
+}
+
 }  // namespace
 
 std::string_view name(HugePages pages) {
@@ -38,20 +50,29 @@ std::string_view name(HugePages pages) {
   return "?";
 }
 
-Memory::Memory(std::size_t bytes, HugePages pages) : size_(bytes) {
+Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
+    : size_(bytes), home_(home) {
   if (bytes == 0) return;
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
-  const bool large = bytes >= kHugePage;
-
-  if (pages == HugePages::kHugetlb || (pages == HugePages::kAuto && large)) {
-    mapped_bytes_ = round_up(bytes, kHugePage);
-    // Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail.
-    mapping_ = data_ = map(mapped_bytes_, MAP_HUGETLB);
-    if (data_ != nullptr) return;
+  const bool wants_reserved =
+      pages == HugePages::kHugetlb || (pages == HugePages::kAuto && bytes >= kHugePage);
+  if (wants_reserved && reserved_pages_suffice(bytes, home)) map_reserved();
+  if (data_ == nullptr) {
     if (pages == HugePages::kHugetlb) throw std::bad_alloc();
+    map_plain(pages);
   }
+  is_bound_ = bind_memory(data_, round_up(bytes, kSmallPage), home);
+}
 
-  mapped_bytes_ = large ? round_up(bytes, kHugePage) + kHugePage : round_up(bytes, kSmallPage);
+/// Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail.
+void Memory::map_reserved() {
+  mapped_bytes_ = round_up(size_, kHugePage);
+  mapping_ = data_ = map(mapped_bytes_, MAP_HUGETLB);
+}
+
+void Memory::map_plain(HugePages pages) {
+  const bool large = size_ >= kHugePage;
+  mapped_bytes_ = large ? round_up(size_, kHugePage) + kHugePage : round_up(size_, kSmallPage);
   mapping_ = map(mapped_bytes_, 0);
   if (mapping_ == nullptr) throw std::bad_alloc();
   data_ = mapping_;
@@ -59,8 +80,14 @@ Memory::Memory(std::size_t bytes, HugePages pages) : size_(bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(mapping_);
   data_ = mapping_ + (round_up(address, kHugePage) - address);
   // Advice only: a kernel without transparent huge pages refuses, and small pages work too.
-  madvise(data_, round_up(bytes, kHugePage),
+  madvise(data_, round_up(size_, kHugePage),
           pages == HugePages::kOff ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+}
+
+void Memory::lock() const {
+  if (size_ > 0 && mlock(data_, size_) != 0) {
+    throw std::system_error(errno, std::generic_category(), "mlock");
+  }
 }
 
 Memory::Memory(Memory&& other) noexcept { *this = std::move(other); }
@@ -68,6 +95,8 @@ Memory::Memory(Memory&& other) noexcept { *this = std::move(other); }
 Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(home_, other.home_);
+  std::swap(is_bound_, other.is_bound_);
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
   return *this;

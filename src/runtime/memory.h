@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "src/runtime/memory_home.h"
+
 namespace leyden::runtime {
 
 /// Pages that large buffers live in. Reading weights out of 4 KiB pages costs up to a third of the
@@ -17,13 +19,15 @@ enum class HugePages {
 
 std::string_view name(HugePages pages);
 
-/// An owned, zeroed, 2 MiB-aligned region of memory. Pages are not touched before the owner does,
-/// so the first thread to write a page decides its NUMA node.
+/// An owned, zeroed, 2 MiB-aligned region of memory. Pages are not touched before the owner does;
+/// by then they have their home.
 class Memory {
  public:
   Memory() = default;
-  /// Throws std::bad_alloc when the system refuses (kHugetlb: when too few pages are reserved).
-  explicit Memory(std::size_t bytes, HugePages pages = HugePages::kAuto);
+  /// Throws std::bad_alloc when the system refuses (kHugetlb: when too few pages are reserved, on
+  /// the home's nodes if it has any).
+  explicit Memory(std::size_t bytes, HugePages pages = HugePages::kAuto,
+                  const MemoryHome& home = {});
   Memory(Memory&& other) noexcept;
   Memory& operator=(Memory&& other) noexcept;
   Memory(const Memory&) = delete;
@@ -32,10 +36,22 @@ class Memory {
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
+  const MemoryHome& home() const { return home_; }
+  /// False if the system refused the home.
+  bool is_bound() const { return is_bound_; }
+
+  /// Keeps all pages in RAM, touching those that aren't there yet. Throws std::system_error when
+  /// the system refuses (ulimit -l).
+  void lock() const;
 
  private:
+  void map_reserved();
+  void map_plain(HugePages pages);
+
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  MemoryHome home_;
+  bool is_bound_ = true;
   std::byte* mapping_ = nullptr;  // what munmap gets back
   std::size_t mapped_bytes_ = 0;
 };

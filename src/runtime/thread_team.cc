@@ -5,10 +5,13 @@
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include <algorithm>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace leyden::runtime {
 namespace {
@@ -56,13 +59,28 @@ class WorkerQuota {
 }  // namespace
 
 struct ThreadTeam::State {
-  explicit State(int n_threads)
-      : quota(n_threads - 1), arena(n_threads, /*reserved_for_masters=*/1) {}
+  explicit State(const Crew& the_crew)
+      : crew(the_crew), queues(the_crew.nodes.size()), quota(the_crew.size() - 1) {}
 
-  // The job number and the pieces of it nobody has claimed. A piece is claimed by lowering the
-  // count; whoever succeeds knows that the job can't end before it has done the piece, and may
-  // therefore read the job's fields.
-  alignas(64) std::atomic<std::uint64_t> ticket{0};
+  /// The pieces whose home is one node.
+  struct alignas(64) Queue {
+    // The job number and the pieces of it nobody has claimed. A piece is claimed by lowering the
+    // count; whoever succeeds knows that the job can't end before it has done the piece, and may
+    // therefore read the job's fields.
+    std::atomic<std::uint64_t> ticket{0};
+    int* pieces = nullptr;  // null: 0, 1, 2 ...
+    std::uint32_t n_pieces = 0;
+  };
+  /// The workers of one node: an arena's threads never leave it while they live.
+  struct Arena {
+    explicit Arena(int n_workers) : arena(n_workers + 1, /*reserved_for_masters=*/1) {}
+    oneapi::tbb::task_arena arena;
+    oneapi::tbb::task_group workers;
+  };
+
+  const Crew& crew;
+  std::vector<Queue> queues;  // one per node
+  alignas(64) std::atomic<std::uint32_t> job{0};
   alignas(64) std::atomic<std::uint32_t> pieces_done{0};
   alignas(64) std::atomic<int> sleepers{0};
   std::atomic<bool> stopping{false};
@@ -70,84 +88,144 @@ struct ThreadTeam::State {
   const void* context = nullptr;
   Call call = nullptr;
   std::uint32_t n_pieces = 0;
+  std::vector<int> homes, ordered;  // of each piece; the pieces ordered by home
 
   std::mutex failure_mutex;
   std::exception_ptr failure;
 
   WorkerQuota quota;
-  oneapi::tbb::task_arena arena;
-  oneapi::tbb::task_group workers;
+  std::deque<Arena> arenas;
 
-  void work_on(std::uint32_t job, int worker);
+  void start_workers();
+  void fill_queues(std::span<const int> piece_homes, std::uint32_t new_job);
+  void work_on(std::uint32_t current, int worker);
+  void empty(Queue& queue, std::uint32_t current, int worker);
   void worker_loop(int worker);
-  std::uint64_t wait_for_pieces();
+  std::uint32_t wait_for_job(std::uint32_t seen);
 };
 
-void ThreadTeam::State::work_on(std::uint32_t job, int worker) {
-  std::uint64_t seen = ticket.load(std::memory_order_acquire);
-  while (job_of(seen) == job && pieces_left(seen) > 0) {
-    if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
+/// Does pieces of one queue until none is left or another job has begun.
+void ThreadTeam::State::empty(Queue& queue, std::uint32_t current, int worker) {
+  std::uint64_t seen = queue.ticket.load(std::memory_order_acquire);
+  while (job_of(seen) == current && pieces_left(seen) > 0) {
+    if (!queue.ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel,
+                                            std::memory_order_acquire)) {
       continue;
     }
-    const auto piece = static_cast<int>(n_pieces - pieces_left(seen));
+    const std::uint32_t at = queue.n_pieces - pieces_left(seen);
     try {
-      call(context, piece, worker);
+      call(context, queue.pieces != nullptr ? queue.pieces[at] : static_cast<int>(at), worker);
     } catch (...) {
       const std::lock_guard lock(failure_mutex);
       if (!failure) failure = std::current_exception();
     }
     const std::uint32_t total = n_pieces;
     if (pieces_done.fetch_add(1, std::memory_order_acq_rel) + 1 == total) pieces_done.notify_one();
-    seen = ticket.load(std::memory_order_acquire);
+    seen = queue.ticket.load(std::memory_order_acquire);
   }
 }
 
-std::uint64_t ThreadTeam::State::wait_for_pieces() {
+/// Its own node's pieces first, then those of the nodes after it.
+void ThreadTeam::State::work_on(std::uint32_t current, int worker) {
+  const auto own = static_cast<std::size_t>(crew.workers[static_cast<std::size_t>(worker)].node);
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    empty(queues[(own + i) % queues.size()], current, worker);
+  }
+}
+
+std::uint32_t ThreadTeam::State::wait_for_job(std::uint32_t seen) {
   for (int spin = 0; spin < kSpins; ++spin) {
-    const std::uint64_t seen = ticket.load(std::memory_order_acquire);
-    if (pieces_left(seen) > 0 || stopping.load(std::memory_order_relaxed)) return seen;
+    const std::uint32_t now = job.load(std::memory_order_acquire);
+    if (now != seen) return now;
     _mm_pause();
   }
   sleepers.fetch_add(1, std::memory_order_seq_cst);
-  std::uint64_t seen = ticket.load(std::memory_order_seq_cst);
-  while (pieces_left(seen) == 0 && !stopping.load(std::memory_order_relaxed)) {
-    ticket.wait(seen, std::memory_order_seq_cst);
-    seen = ticket.load(std::memory_order_seq_cst);
+  std::uint32_t now = job.load(std::memory_order_seq_cst);
+  while (now == seen) {
+    job.wait(seen, std::memory_order_seq_cst);
+    now = job.load(std::memory_order_seq_cst);
   }
   sleepers.fetch_sub(1, std::memory_order_relaxed);
-  return seen;
+  return now;
 }
 
 void ThreadTeam::State::worker_loop(int worker) {
-  while (true) {
-    const std::uint64_t seen = wait_for_pieces();
+  const ThreadBinding bound(crew.workers[static_cast<std::size_t>(worker)].cpu);
+  for (std::uint32_t seen = 0;;) {
+    seen = wait_for_job(seen);
     if (stopping.load(std::memory_order_relaxed)) return;
-    work_on(job_of(seen), worker);
+    work_on(seen, worker);
   }
 }
 
-ThreadTeam::ThreadTeam(int n_threads) : n_threads_(n_threads) {
-  state_ = std::make_unique<State>(n_threads);
-  for (int worker = 1; worker < n_threads; ++worker) {
-    state_->arena.execute([this, worker] {
-      state_->workers.run([state = state_.get(), worker] { state->worker_loop(worker); });
-    });
+// Arenas have no constraints of their own: oneTBB would bind their threads to nodes through
+// libtbbbind, and where that library is missing it says nothing and binds nothing.
+void ThreadTeam::State::start_workers() {
+  for (int node = 0, worker = 0; node < crew.n_nodes(); ++node) {
+    int n = crew.size_of(node);
+    if (node == 0) {  // its first is the caller
+      --n;
+      ++worker;
+    }
+    Arena& home = arenas.emplace_back(n);
+    for (; n > 0; --n, ++worker) {
+      home.arena.execute(
+          [&home, this, worker] { home.workers.run([this, worker] { worker_loop(worker); }); });
+    }
   }
+}
+
+/// Publishes the pieces: a counting sort by home, or all of them in one queue.
+void ThreadTeam::State::fill_queues(std::span<const int> piece_homes, std::uint32_t new_job) {
+  for (Queue& queue : queues) queue.n_pieces = 0;
+  if (piece_homes.empty()) {
+    queues[0].n_pieces = n_pieces;
+    queues[0].pieces = nullptr;
+  } else {
+    for (const int home : piece_homes) ++queues[static_cast<std::size_t>(home)].n_pieces;
+    int* next = ordered.data();
+    for (Queue& queue : queues) {
+      queue.pieces = next;
+      next += queue.n_pieces;
+      queue.n_pieces = 0;
+    }
+    for (std::size_t piece = 0; piece < piece_homes.size(); ++piece) {
+      Queue& queue = queues[static_cast<std::size_t>(piece_homes[piece])];
+      queue.pieces[queue.n_pieces++] = static_cast<int>(piece);
+    }
+  }
+  for (Queue& queue : queues) {
+    queue.ticket.store(make_ticket(new_job, queue.n_pieces), std::memory_order_release);
+  }
+}
+
+ThreadTeam::ThreadTeam(const Crew& crew) : crew_(crew), state_(std::make_unique<State>(crew_)) {
+  state_->start_workers();
 }
 
 ThreadTeam::~ThreadTeam() {
-  state_->stopping.store(true, std::memory_order_relaxed);
-  // A new job number with no pieces wakes every sleeper.
-  state_->ticket.store(make_ticket(job_of(state_->ticket.load()) + 1, 0),
-                       std::memory_order_seq_cst);
-  state_->ticket.notify_all();
-  state_->arena.execute([this] { state_->workers.wait(); });
+  State& s = *state_;
+  s.stopping.store(true, std::memory_order_relaxed);
+  s.job.fetch_add(1, std::memory_order_seq_cst);
+  s.job.notify_all();
+  for (State::Arena& home : s.arenas) {
+    home.arena.execute([&home] { home.workers.wait(); });
+  }
 }
 
-void ThreadTeam::run_erased(int n_pieces, const void* context, Call call) {
+std::span<int> ThreadTeam::homes_for(int n_pieces) {
+  const auto n = static_cast<std::size_t>(std::max(n_pieces, 0));
+  if (state_->homes.size() < n) {
+    state_->homes.resize(n);
+    state_->ordered.resize(n);
+  }
+  return {state_->homes.data(), n};
+}
+
+void ThreadTeam::run_erased(int n_pieces, std::span<const int> homes, const void* context,
+                            Call call) {
   if (n_pieces <= 0) return;
-  if (n_threads_ == 1 || n_pieces == 1) {
+  if (size() == 1 || (n_pieces == 1 && homes.empty())) {
     for (int piece = 0; piece < n_pieces; ++piece) call(context, piece, 0);
     return;
   }
@@ -156,9 +234,10 @@ void ThreadTeam::run_erased(int n_pieces, const void* context, Call call) {
   s.call = call;
   s.n_pieces = static_cast<std::uint32_t>(n_pieces);
   s.pieces_done.store(0, std::memory_order_relaxed);
-  const std::uint32_t job = job_of(s.ticket.load(std::memory_order_relaxed)) + 1;
-  s.ticket.store(make_ticket(job, s.n_pieces), std::memory_order_seq_cst);
-  if (s.sleepers.load(std::memory_order_seq_cst) > 0) s.ticket.notify_all();
+  const std::uint32_t job = s.job.load(std::memory_order_relaxed) + 1;
+  s.fill_queues(homes, job);
+  s.job.store(job, std::memory_order_seq_cst);
+  if (s.sleepers.load(std::memory_order_seq_cst) > 0) s.job.notify_all();
 
   s.work_on(job, /*worker=*/0);
 

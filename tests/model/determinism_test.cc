@@ -13,8 +13,7 @@ class Determinism : public testing::TestWithParam<const char*> {
         golden_("v32-tiny-fp8") {
     runtime::ThreadTeam team(2);
     const quant::Recipe recipe = formats::load_recipe(GetParam());
-    model_ = load_checkpoint(*checkpoint_, recipe.name, format_chooser(recipe, *checkpoint_),
-                             runtime::HugePages::kAuto, team, {});
+    model_ = load_whole(*checkpoint_, format_chooser(recipe, *checkpoint_), team);
   }
 
   std::vector<float> logits(MlaMode mla, int threads, int chunk) const {

@@ -22,8 +22,7 @@ TEST_P(GgufLogitsTest, ReferenceModeComputesTheOraclesLogits) {
   const auto checkpoint =
       formats::Checkpoint::open(kModels / expected["files"][0]["file"].get<std::string>());
   const FormatChooser exact = [](const PlannedTensor&) { return quant::WeightFormat::kF32; };
-  const auto model =
-      load_checkpoint(*checkpoint, "test", exact, runtime::HugePages::kAuto, team, {});
+  const auto model = load_whole(*checkpoint, exact, team);
   const auto tokens = expected["tokens"].get<std::vector<std::int32_t>>();
   const std::vector<float> logits =
       logits_of(*model, reference_settings(MlaMode::kAbsorb), tokens, /*chunk=*/16, team);

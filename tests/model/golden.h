@@ -43,13 +43,21 @@ inline std::string golden_checkpoint(const std::string& name) {
   return std::string(LEYDEN_TEST_DATA) + "/oracle/checkpoints/" + name;
 }
 
+/// A checkpoint in one arena.
+inline std::unique_ptr<LoadedModel> load_whole(const formats::Checkpoint& checkpoint,
+                                               const FormatChooser& choose,
+                                               runtime::ThreadTeam& team) {
+  return load_checkpoint(checkpoint, "test", choose,
+                         one_arena(tensor_specs(checkpoint.config(), choose)), team, {});
+}
+
 inline std::unique_ptr<LoadedModel> load_golden(const std::string& name, quant::WeightFormat format,
                                                 runtime::ThreadTeam& team) {
   const auto checkpoint = formats::Checkpoint::open(golden_checkpoint(name));
   const FormatChooser choose = [format](const PlannedTensor& planned) {
     return planned.layout == quant::Layout::kRows ? quant::WeightFormat::kF32 : format;
   };
-  return load_checkpoint(*checkpoint, "test", choose, runtime::HugePages::kAuto, team, {});
+  return load_whole(*checkpoint, choose, team);
 }
 
 /// All logits of `tokens`, computed in chunks of the given size.

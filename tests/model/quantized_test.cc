@@ -34,8 +34,7 @@ double mean_kl_of(const std::string& recipe_name, CacheFormats cache) {
   const Golden golden("v32-calm-fp8");
   const auto checkpoint = formats::Checkpoint::open(golden_checkpoint("v32-calm-fp8"));
   const quant::Recipe recipe = formats::load_recipe(recipe_name);
-  const auto model = load_checkpoint(*checkpoint, recipe_name, format_chooser(recipe, *checkpoint),
-                                     runtime::HugePages::kAuto, team, {});
+  const auto model = load_whole(*checkpoint, format_chooser(recipe, *checkpoint), team);
   const auto logits =
       logits_of(*model, {AttentionMode::kAuto, MlaMode::kAuto, cache}, golden.tokens, 64, team);
   const double kl = mean_kl(golden, logits, static_cast<std::size_t>(model->config.vocab_size));

@@ -1,6 +1,7 @@
 #include "src/runtime/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -58,6 +59,72 @@ TEST_P(ThreadTeamTest, ThrowsWhatAPieceThrewAndGoesOn) {
   std::atomic<int> done = 0;
   team.run(20, [&](int, int) { ++done; });
   EXPECT_EQ(done, 20);
+}
+
+/// A crew of so many threads on each node, unbound: this machine needn't have the nodes.
+Crew crew_of(std::vector<int> sizes) {
+  Crew crew;
+  for (std::size_t node = 0; node < sizes.size(); ++node) {
+    crew.nodes.push_back(static_cast<int>(node));
+    crew.workers.insert(crew.workers.end(), static_cast<std::size_t>(sizes[node]),
+                        {static_cast<int>(node), -1});
+  }
+  return crew;
+}
+
+TEST(ThreadTeam, DoesEveryPieceOnceWhereverItsHomeIs) {
+  for (const auto& sizes : {std::vector{1, 1}, std::vector{3, 1, 2}, std::vector{1, 2}}) {
+    ThreadTeam team(crew_of(sizes));
+    const auto n_nodes = static_cast<int>(sizes.size());
+    for (int round = 0; round < 200; ++round) {
+      const int n_pieces = round % 37;
+      std::vector<int> done(static_cast<std::size_t>(n_pieces));
+      team.run(
+          n_pieces, [&](int piece, int) { ++done[static_cast<std::size_t>(piece)]; },
+          // Some rounds leave nodes without pieces, some name nodes this crew doesn't have.
+          [&](int piece) { return (piece * round) % (n_nodes + round % 2); });
+      for (const int count : done) ASSERT_EQ(count, 1);
+      std::atomic<int> plain = 0;
+      team.run(n_pieces, [&](int, int) { ++plain; });
+      ASSERT_EQ(plain, n_pieces);
+    }
+  }
+}
+
+TEST(ThreadTeam, ThreadsDoThePiecesOfTheirNodeFirst) {
+  const Crew crew = crew_of({1, 1});
+  ThreadTeam team(crew);
+  // Each thread's first piece waits until both have begun, so each has all its choices.
+  std::atomic<int> begun = 0, strangers = 0;
+  std::vector<int> pieces_of(2);
+  team.run(
+      8,
+      [&](int piece, int worker) {
+        const auto w = static_cast<std::size_t>(worker);
+        if (pieces_of[w]++ == 0) {
+          if (piece % 2 != crew.workers[w].node) ++strangers;
+          ++begun;
+          const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+          while (begun < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        }
+      },
+      [](int piece) { return piece % 2; });
+  EXPECT_EQ(begun, 2);
+  EXPECT_EQ(strangers, 0);
+}
+
+TEST(ThreadTeam, GivesTheCallerItsAffinityBack) {
+  cpu_set_t before, within, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  ThreadTeam team(plan_crew(read_topology(), {}));
+  {
+    const ThreadBinding bound = team.bind_caller();
+    ASSERT_EQ(sched_getaffinity(0, sizeof within, &within), 0);
+    EXPECT_EQ(CPU_COUNT(&within), 1);
+    EXPECT_TRUE(CPU_ISSET(team.crew().workers.front().cpu, &within));
+  }
+  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, testing::Values(1, 2, 3, 7));

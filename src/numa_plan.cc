@@ -1,0 +1,108 @@
+#include "src/numa_plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include "src/model/cost.h"
+#include "src/model/placed_tensor.h"
+
+namespace leyden {
+namespace {
+
+using model::NumaPolicy;
+
+double largest(const std::vector<double>& values) { return *std::ranges::max_element(values); }
+
+/// How many of the chosen experts lie on the node that has most of them, on average.
+double busiest_node(const std::vector<int>& node_of, int chosen, std::size_t n_nodes) {
+  constexpr int kDraws = 5000;
+  std::mt19937 random(1);
+  std::vector<int> experts(node_of.size());
+  std::iota(experts.begin(), experts.end(), 0);
+  double sum = 0;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    std::vector<int> on(n_nodes);
+    for (int i = 0; i < chosen; ++i) {  // the first steps of a Fisher-Yates shuffle
+      const auto at = static_cast<std::size_t>(i);
+      std::swap(experts[at], experts[at + random() % (experts.size() - at)]);
+      ++on[static_cast<std::size_t>(node_of[static_cast<std::size_t>(experts[at])])];
+    }
+    sum += *std::ranges::max_element(on);
+  }
+  return sum / kDraws;
+}
+
+/// Weight bytes that the busiest node reads for a token under kWhole.
+double busiest_bytes(const formats::ModelConfig& config, std::span<const quant::TensorSpec> specs,
+                     const model::Placement& placement, const std::vector<double>& on_node) {
+  const std::size_t n_nodes = on_node.size();
+  std::vector<double> rest = on_node;
+  double experts = 0;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const std::vector<int>& node_of = placement.tensors[i].node_of;
+    if (specs[i].name.find(".experts.") == std::string::npos) continue;
+    const double bytes =
+        static_cast<double>(specs[i].bytes()) / static_cast<double>(specs[i].count);
+    const int chosen = config.num_experts_per_tok;
+    for (std::size_t k = 0; k < n_nodes; ++k) {
+      rest[k] -= bytes * chosen *
+                 static_cast<double>(std::ranges::count(node_of, static_cast<int>(k))) /
+                 static_cast<double>(node_of.size());
+    }
+    // Gate, up and down of an expert lie together, so their layers' draws are the same ones.
+    experts += bytes * busiest_node(node_of, chosen, n_nodes);
+  }
+  return largest(rest) + experts;
+}
+
+}  // namespace
+
+NumaEstimate estimate_decoding(const formats::ModelConfig& config,
+                               std::span<const quant::TensorSpec> specs, NumaPolicy policy,
+                               std::span<const int> workers, model::CacheFormats formats,
+                               std::int64_t context, NodeRates rates) {
+  NumaEstimate estimate;
+  estimate.placement = model::place_tensors(specs, policy, workers);
+  const std::vector<std::byte*> nowhere(estimate.placement.arena_bytes.size(), nullptr);
+  model::TensorTable table;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    table[specs[i].name] = model::tensor_at(specs[i], estimate.placement.tensors[i], nowhere);
+  }
+  const model::ModelWeights weights = model::bind_weights(config, table, "plan");
+  const model::KvCache cache(config, formats);
+  const model::TokenCost cost = model::decode_cost(config, weights, cache, true, context);
+
+  const auto n = static_cast<double>(workers.size());
+  const double gb = 1e-9;
+  double slowest = 0;  // seconds
+  if (policy == NumaPolicy::kInterleave) {
+    const double all = cost.weight_bytes + cost.cache_bytes;
+    estimate.local_bytes = all / n;
+    estimate.remote_bytes = all - estimate.local_bytes;
+    slowest = gb * (estimate.local_bytes / rates.local + estimate.remote_bytes / rates.remote) / n;
+    estimate.busiest_share = 1 / n;
+  } else {
+    const double busiest =
+        policy == NumaPolicy::kWhole && workers.size() > 1
+            ? busiest_bytes(config, specs, estimate.placement, cost.weight_bytes_on)
+            : largest(cost.weight_bytes_on);
+    estimate.busiest_share = busiest / cost.weight_bytes;
+    // Pages of the cache go to the nodes in turn and are scanned at home; rows that an indexer
+    // has chosen lie anywhere.
+    const bool selects = config.has_indexer() && context >= config.index_topk;
+    const double scattered = selects ? static_cast<double>(config.index_topk) *
+                                           static_cast<double>(cache.row_bytes()) *
+                                           config.num_hidden_layers
+                                     : 0;
+    estimate.remote_bytes = scattered * (n - 1) / n;
+    estimate.local_bytes = cost.weight_bytes + cost.cache_bytes - estimate.remote_bytes;
+    const double local_cache = cost.cache_bytes - estimate.remote_bytes;
+    slowest = gb * (busiest / rates.local + local_cache / n / rates.local +
+                    estimate.remote_bytes / n / rates.remote);
+  }
+  estimate.tokens_per_second = 1 / slowest;
+  return estimate;
+}
+
+}  // namespace leyden

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formats/model_config.h"
+#include "quant/tensor_spec.h"
+#include "src/model/kv_cache.h"
+#include "src/model/placement.h"
+
+namespace leyden {
+
+/// What the threads of one node read at most, in GB/s.
+struct NodeRates {
+  double local = 0;   // memory of their own node
+  double remote = 0;  // memory of another
+};
+
+/// Decoding one token on a machine of some nodes, from the very placement that loading would make.
+struct NumaEstimate {
+  model::Placement placement;
+  double local_bytes = 0, remote_bytes = 0;  // weights and cache that a token reads
+  double busiest_share = 0;                  // of the weight bytes, on the node with most of them
+  double tokens_per_second = 0;              // if nothing but reading took time
+};
+
+/// policy: not kAuto. workers: threads of each node. context: tokens in the cache. Under kWhole the
+/// chosen experts of a layer rarely spread evenly: the busiest node counts, on average over many
+/// random choices (all experts equally likely).
+NumaEstimate estimate_decoding(const formats::ModelConfig& config,
+                               std::span<const quant::TensorSpec> specs, model::NumaPolicy policy,
+                               std::span<const int> workers, model::CacheFormats formats,
+                               std::int64_t context, NodeRates rates);
+
+}  // namespace leyden

@@ -1,0 +1,53 @@
+#include "src/runtime/cgroup.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+namespace leyden::runtime {
+namespace {
+
+std::optional<std::uint64_t> number_in(const std::string& file) {
+  std::ifstream in(file);
+  std::uint64_t value = 0;
+  if (in >> value) return value;
+  return std::nullopt;  // absent, or "max"
+}
+
+/// The least of what `limit` says of a group's folder, for this process' group and those above it.
+template <class Limit>
+auto least_of_groups(const Limit& limit) -> decltype(limit(std::string())) {
+  decltype(limit(std::string())) least;
+  std::ifstream in("/proc/self/cgroup");
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with("0::/")) continue;
+    for (std::string path = line.substr(3);; path.erase(path.rfind('/'))) {
+      const auto found = limit("/sys/fs/cgroup" + path);
+      if (found && (!least || *found < *least)) least = found;
+      if (path.empty() || path == "/") break;
+    }
+  }
+  return least;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> cgroup_memory() {
+  return least_of_groups([](const std::string& folder) -> std::optional<std::uint64_t> {
+    const auto most = number_in(folder + "/memory.max");
+    const auto used = number_in(folder + "/memory.current");
+    if (!most || !used) return std::nullopt;
+    return *most > *used ? *most - *used : 0;
+  });
+}
+
+std::optional<double> cgroup_cpus() {
+  return least_of_groups([](const std::string& folder) -> std::optional<double> {
+    std::ifstream in(folder + "/cpu.max");
+    double quota = 0, period = 0;
+    if (!(in >> quota >> period) || period <= 0) return std::nullopt;
+    return quota / period;
+  });
+}
+
+}  // namespace leyden::runtime

@@ -1,0 +1,24 @@
+#include "src/runtime/huge_page_state.h"
+
+#include <fstream>
+
+namespace leyden::runtime {
+namespace {
+
+/// The word in brackets of "always [madvise] never".
+std::string chosen_word(const std::string& file) {
+  std::ifstream in(file);
+  for (std::string word; in >> word;) {
+    if (word.size() > 2 && word.front() == '[') return word.substr(1, word.size() - 2);
+  }
+  return "";
+}
+
+}  // namespace
+
+HugePageState huge_page_state() {
+  const std::string folder = "/sys/kernel/mm/transparent_hugepage/";
+  return {chosen_word(folder + "enabled"), chosen_word(folder + "defrag")};
+}
+
+}  // namespace leyden::runtime

@@ -1,0 +1,107 @@
+#!/bin/sh
+# guest.sh HASH CASE...: runs in a machine that `vm` has booted. HASH is of the logits every placement
+# must give; the model is /m.leyden, the program /leyden.
+hash=$1
+shift
+export LEYDEN_ISA=avx2
+failed=0
+
+# check NAME COMMAND...: one line, and what the command said if it fails.
+check() {
+  name=$1
+  shift
+  if "$@" >/tmp/said 2>&1; then
+    echo "ok    $name"
+  else
+    echo "FAIL  $name"
+    sed 's/^/      /' /tmp/said
+    failed=1
+  fi
+}
+
+# Past the 64 tokens the demo model's indexer may choose, so that it chooses.
+{
+  printf '{"tokens":[0'
+  i=1
+  while [ $i -lt 72 ]; do
+    printf ',%d' $((i * 37 % 2000))
+    i=$((i + 1))
+  done
+  printf ']}'
+} >/tmp/tokens.json
+
+same_bits() {
+  /leyden logits -m /m.leyden --tokens-file /tmp/tokens.json --decode 4 --json /tmp/logits.json "$@" &&
+    set -- "$(md5sum </tmp/logits.json | cut -d' ' -f1)" &&
+    { [ "$1" = "$hash" ] || { echo "hash is $1, expected $hash"; false; }; }
+}
+as_planned() { /leyden inspect /m.leyden "$@"; }
+says() { # says PATTERN COMMAND...
+  pattern=$1
+  shift
+  "$@" 2>&1 | tee /tmp/text | grep -q -- "$pattern" || { cat /tmp/text; false; }
+}
+
+case_policies() {
+  for policy in split whole interleave auto; do
+    check "$policy: the same bits" same_bits --numa $policy
+    check "$policy: pages and threads as planned" as_planned --numa=$policy
+  done
+  check "mapped: the same bits" same_bits --mmap
+  check "small pages: the same bits" same_bits --huge-pages off --mlock
+}
+
+case_threads() {
+  check "one thread: the same bits" same_bits -t 1
+  check "more threads than CPUs: the same bits" same_bits -t 7
+  check "another node: threads and pages" as_planned --numa --nodes 1
+  check "another node: the same bits" same_bits --nodes 1
+  check "chosen CPUs: threads and pages" as_planned --numa --cpus 1,3
+  check "a node that isn't there is refused" says "can't be used" as_planned --numa --nodes 9
+  check "runtime tests" /runtime_tests --gtest_brief=1 \
+    --gtest_filter='Memory*:PagePositions*:Topology*:Sightings*:ThreadTeam.*'
+}
+
+case_machine() {
+  check "machine" /leyden machine --json /tmp/machine.json
+  check "machine: every pair of nodes" says '"node_reading"' cat /tmp/machine.json
+}
+
+# Node 1 is filled with a file until it can't take its share.
+case_full() {
+  mkdir -p /full
+  mount -t tmpfs -o mpol=bind:1,size=100% tmpfs /full
+  free=$(awk '/MemFree/ {print int($4 / 1024)}' /sys/devices/system/node/node1/meminfo)
+  dd if=/dev/zero of=/full/file bs=1M count=$((free - 24)) 2>/dev/null
+  check "full node: split is refused with a table" says "too little" same_bits --numa split
+  check "full node: auto interleaves" says "interleave" as_planned --numa
+  check "full node: the same bits" same_bits
+  check "full node: the other one alone" as_planned --numa --nodes 0
+  rm /full/file
+}
+
+case_restricted() {
+  check "affinity: threads and pages" taskset 5 /leyden inspect /m.leyden --numa
+  check "affinity: CPUs outside are refused" \
+    says "can't be used" taskset 5 /leyden inspect /m.leyden --numa --cpus 1
+  mkdir -p /cgroup
+  mount -t cgroup2 none /cgroup
+  echo +cpuset >/cgroup/cgroup.subtree_control
+  mkdir -p /cgroup/cage
+  echo 0-1 >/cgroup/cage/cpuset.cpus
+  echo 0 >/cgroup/cage/cpuset.mems
+  echo $$ >/cgroup/cage/cgroup.procs
+  check "cpuset: threads and pages" as_planned --numa
+  check "cpuset: the same bits" same_bits
+  check "cpuset: its nodes alone" says '"crew_nodes":\[0\]' \
+    /leyden inspect /m.leyden --numa --json -
+  echo $$ >/cgroup/cgroup.procs
+}
+
+case_reserved() {
+  check "reserved huge pages: pages as planned" as_planned --numa=split
+  check "reserved huge pages: the same bits" same_bits --huge-pages hugetlb
+}
+
+for case in "$@"; do case_$case; done
+exit $failed

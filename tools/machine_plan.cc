@@ -1,0 +1,149 @@
+#include "tools/machine_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "formats/checkpoint.h"
+#include "formats/container_reader.h"
+#include "formats/recipe_file.h"
+#include "src/convert.h"
+#include "src/memory_plan.h"
+#include "src/model/synthetic.h"
+#include "src/weight_placement.h"
+
+namespace leyden::tools {
+namespace {
+
+using model::NumaPolicy;
+using nlohmann::json;
+
+struct Planned {
+  formats::ModelConfig config;
+  std::vector<quant::TensorSpec> specs;
+};
+
+Planned read_plan(const PlanOptions& options) {
+  const std::string& model = options.model;
+  const auto recipe = [&](const char* fallback) {
+    const std::string& name = options.engine.weights;
+    return formats::load_recipe(name.empty() ? fallback : name);
+  };
+  if (model == "v3.2" || model == "v3" || model == "lite") {
+    // One dense layer in the smallest, three in the others, as published.
+    const bool lite = model == "lite";
+    Planned plan;
+    plan.config = model::synthetic_config(model, lite ? 1 : 3, lite ? 26 : 58);
+    plan.specs = model::synthetic_specs(plan.config, recipe("int4"));
+    return plan;
+  }
+  if (formats::is_container(model)) {
+    const formats::ContainerReader container(model);
+    Planned plan = {container.config(), {}};
+    for (const formats::StoredTensor& tensor : container.tensors()) {
+      plan.specs.push_back(tensor.spec);
+    }
+    return plan;
+  }
+  const auto checkpoint = formats::Checkpoint::open(model);
+  const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));
+  const auto specs = plan.model_tensors();
+  return {checkpoint->config(), {specs.begin(), specs.end()}};
+}
+
+double gigabytes(double bytes) { return bytes / 1e9; }
+
+json report_fit(const PlanOptions& options, const Planned& plan, const runtime::Crew& crew,
+                std::FILE* out) {
+  std::uint64_t bytes = 0;
+  for (const quant::TensorSpec& spec : plan.specs) bytes += spec.bytes();
+  const MemoryPlan needs = plan_memory(plan.config, bytes, options.engine);
+  fmt::print(out, "{}: weights {:.3f} GB, cache of {} tokens {:.3f} GB, buffers {:.3f} GB\n",
+             options.model, gigabytes(static_cast<double>(needs.weights)), needs.context,
+             gigabytes(static_cast<double>(needs.cache)),
+             gigabytes(static_cast<double>(needs.buffers)));
+  json report = {{"weight_bytes", needs.weights},
+                 {"cache_bytes", needs.cache},
+                 {"buffer_bytes", needs.buffers},
+                 {"context", needs.context}};
+  try {
+    const model::WeightMemory memory =
+        place_weights(plan.specs, plan.config, options.engine, {}, crew, options.model);
+    report["fits"] = true;
+    report["policy"] = name(memory.placement.policy);
+    for (std::size_t k = 0; k < memory.homes.size(); ++k) {
+      const auto arena = static_cast<double>(memory.placement.arena_bytes[k]);
+      const std::string where = memory.homes[k].nodes.empty()
+                                    ? "this machine"
+                                    : fmt::format("node {}", fmt::join(memory.homes[k].nodes, ","));
+      fmt::print(out, "  fits: {:.3f} GB of weights on {}\n", gigabytes(arena), where);
+      report["arenas"].push_back({{"nodes", memory.homes[k].nodes}, {"bytes", arena}});
+    }
+  } catch (const std::runtime_error& error) {
+    report["fits"] = false;
+    report["problem"] = error.what();
+    fmt::print(out, "  {}\n", error.what());
+  }
+  return report;
+}
+
+json report_estimates(const PlanOptions& options, const Planned& plan, std::int64_t context,
+                      NodeRates rates, bool assumed, std::FILE* out) {
+  fmt::print(
+      out,
+      "decoding with {} tokens in the cache, by the placement this program would make,\n"
+      "on nodes that read {:.1f} GB/s of their own and {:.1f} GB/s of other memory{};\n"
+      "calculated: as if reading were all that takes time\n",
+      context, rates.local, rates.remote,
+      assumed ? " (the latter assumed: half; the former measured here)" : " (measured here)");
+  fmt::print(out, "{:>5}  {:<11} {:>13} {:>13} {:>14} {:>13} {:>9}\n", "nodes", "policy",
+             "largest node", "local/token", "remote/token", "busiest node", "tokens/s");
+  const auto kv = static_cast<simd::KvFormat>(options.engine.kv_cache);
+  const model::CacheFormats formats = {
+      kv, kv == simd::KvFormat::kF32 ? simd::IndexFormat::kF32 : simd::IndexFormat::kInt8};
+  json rows = json::array();
+  for (const int n : {1, 2, 4, 8}) {
+    const std::vector<int> workers(static_cast<std::size_t>(n), 1);
+    for (const NumaPolicy policy :
+         {NumaPolicy::kSplit, NumaPolicy::kWhole, NumaPolicy::kInterleave}) {
+      if (n == 1 && policy != NumaPolicy::kSplit) continue;
+      const NumaEstimate e =
+          estimate_decoding(plan.config, plan.specs, policy, workers, formats, context, rates);
+      // Interleaved pages are one arena that all nodes share.
+      const double arena = policy == NumaPolicy::kInterleave
+                               ? static_cast<double>(e.placement.total_bytes()) / n
+                               : static_cast<double>(std::ranges::max(e.placement.arena_bytes));
+      fmt::print(out, "{:>5}  {:<11} {:>10.2f} GB {:>10.3f} GB {:>11.3f} GB {:>12.1f}% {:>9.2f}\n",
+                 n, name(policy), gigabytes(arena), gigabytes(e.local_bytes),
+                 gigabytes(e.remote_bytes), 100 * e.busiest_share, e.tokens_per_second);
+      rows.push_back({{"nodes", n},
+                      {"policy", name(policy)},
+                      {"largest_node_bytes", arena},
+                      {"local_bytes_per_token", e.local_bytes},
+                      {"remote_bytes_per_token", e.remote_bytes},
+                      {"busiest_share", e.busiest_share},
+                      {"tokens_per_second", e.tokens_per_second}});
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+void report_plan(const PlanOptions& options, const runtime::Crew& crew, NodeRates rates,
+                 std::FILE* out, json& document) {
+  const Planned plan = read_plan(options);
+  json report = report_fit(options, plan, crew, out);
+  const bool assumed = rates.remote == 0;
+  if (assumed) rates.remote = rates.local / 2;
+  report["model"] = options.model;
+  report["local_gb_per_second"] = rates.local;
+  report["remote_gb_per_second"] = rates.remote;
+  report["remote_is_assumed"] = assumed;
+  report["estimates"] =
+      report_estimates(options, plan, report["context"].get<std::int64_t>(), rates, assumed, out);
+  document["plan"] = report;
+}
+
+}  // namespace leyden::tools

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "src/engine.h"
+#include "src/numa_plan.h"
+#include "src/runtime/crew.h"
+
+namespace leyden::tools {
+
+/// What `leyden machine --plan` is asked for.
+struct PlanOptions {
+  std::string model;  // a container, a checkpoint, or the whole v3.2, v3 or lite
+  EngineOptions engine;
+};
+
+/// Prints whether the model fits this machine and where it would lie, and what decoding would read
+/// on machines of 1, 2, 4 and 8 such nodes; the same as "plan" in `document`.
+/// rates: of a node of this machine; remote 0: not measurable here, half of local is assumed.
+void report_plan(const PlanOptions& options, const runtime::Crew& crew, NodeRates rates,
+                 std::FILE* out, nlohmann::json& document);
+
+}  // namespace leyden::tools
