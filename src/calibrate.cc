@@ -36,7 +36,7 @@ class Recorder final : public model::ProductObserver {
     for (const auto& [name, tensor] : tensors) {
       const quant::TensorSpec& spec = tensor.spec;
       if (!is_recorded(spec)) continue;
-      const std::vector<model::PlacedMatrix> stack = tensor.stack();
+      const model::PlacedStack stack = tensor.stack();
       for (std::int64_t m = 0; m < spec.count; ++m) {
         Sums& sums = by_weights_[stack[m].tile(0)];
         sums.tensor = name;

@@ -72,10 +72,14 @@ std::vector<quant::TensorSpec> specs_of(const Builders& builders) {
   return specs;
 }
 
-std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint) {
+std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
+                                    const model::ExpertCounts& expert_counts) {
   std::vector<formats::Blob> blobs = {{"config.json", checkpoint.config_text()}};
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
     if (auto text = checkpoint.companion(name)) blobs.push_back({name, std::move(*text)});
+  }
+  if (!expert_counts.empty()) {
+    blobs.push_back({std::string(model::kExpertCountsBlob), model::to_json(expert_counts)});
   }
   return blobs;
 }
@@ -90,7 +94,8 @@ class Conversion {
         team_(team),
         builders_(checkpoint, recipe, options.calibration),
         jobs_(builders_.jobs()),
-        writer_(options.out, recipe.name, blobs_of(checkpoint), specs_of(builders_),
+        writer_(options.out, recipe.name, blobs_of(checkpoint, options.expert_counts),
+                specs_of(builders_),
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
                  .compressed = options.compress,

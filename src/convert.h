@@ -13,6 +13,7 @@
 #include "quant/recipe.h"
 #include "quant/tensor_spec.h"
 #include "src/calibration.h"
+#include "src/model/expert_counts.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden {
@@ -38,6 +39,7 @@ struct ConvertOptions {
   bool compress = false;  // store tensors as zstd frames
   bool measure = false;   // compare what is written with the original
   const Calibration* calibration = nullptr;
+  model::ExpertCounts expert_counts = {};  // kept in the container; empty: nobody has counted
 };
 
 /// How far a tensor of the container is from the original.

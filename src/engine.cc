@@ -73,7 +73,7 @@ std::vector<std::string> placement_warnings(const model::LoadedModel& loaded) {
   for (const runtime::Memory& arena : loaded.arenas) {
     if (arena.home().kind == runtime::MemoryHome::Kind::kFirstTouch) return warnings;
   }
-  for (const ArenaProof& arena : prove_placement(loaded)) {
+  for (const PlacementProof& arena : prove_placement(loaded)) {
     if (arena.reason.empty()) continue;
     warnings.push_back(fmt::format("{:.1f} % of the weights for node {} don't lie there: {}",
                                    100 * arena.misplaced, fmt::join(arena.home.nodes, ","),

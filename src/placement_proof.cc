@@ -11,6 +11,7 @@ namespace {
 using runtime::MemoryHome;
 
 constexpr std::int64_t kSamples = 4096;  // per arena
+constexpr std::int64_t kSamplesOfCachePage = 64;
 constexpr double kTolerated = 0.01;
 constexpr double kHugePage = 2 << 20;
 /// A node with less than this to give counts as full.
@@ -18,7 +19,7 @@ constexpr std::size_t kFull = std::size_t{64} << 20;
 
 /// Share of the pages on nodes that have more of them than planned. Interleaved pages are dealt out
 /// one by one, so a node may be ahead by one, which may be a huge one.
-double misplaced_share(const ArenaProof& arena) {
+double misplaced_share(const PlacementProof& arena) {
   const auto known = static_cast<double>(arena.found.known());
   if (known == 0 || arena.home.kind == MemoryHome::Kind::kFirstTouch) return 0;
   const bool dealt = arena.home.kind == MemoryHome::Kind::kInterleave;
@@ -34,7 +35,7 @@ double misplaced_share(const ArenaProof& arena) {
   return misplaced / known;
 }
 
-std::string reason_for(const ArenaProof& arena, bool is_bound) {
+std::string reason_for(const PlacementProof& arena, bool is_bound) {
   if (arena.found.error != 0) {
     return fmt::format("the kernel doesn't say where pages lie (move_pages: {})",
                        std::strerror(arena.found.error));
@@ -49,10 +50,10 @@ std::string reason_for(const ArenaProof& arena, bool is_bound) {
 
 }  // namespace
 
-std::vector<ArenaProof> prove_placement(const model::LoadedModel& loaded) {
-  std::vector<ArenaProof> proofs;
+std::vector<PlacementProof> prove_placement(const model::LoadedModel& loaded) {
+  std::vector<PlacementProof> proofs;
   for (const runtime::Memory& memory : loaded.arenas) {
-    ArenaProof arena;
+    PlacementProof arena;
     arena.home = memory.home();
     arena.bytes = memory.size();
     arena.huge_bytes = runtime::bytes_in_huge_pages(memory.data(), memory.size());
@@ -60,6 +61,26 @@ std::vector<ArenaProof> prove_placement(const model::LoadedModel& loaded) {
     arena.misplaced = misplaced_share(arena);
     arena.reason = reason_for(arena, memory.is_bound());
     proofs.push_back(std::move(arena));
+  }
+  return proofs;
+}
+
+std::vector<PlacementProof> prove_cache(const model::KvCache& cache) {
+  std::vector<PlacementProof> proofs;
+  for (int k = 0; k < static_cast<int>(cache.nodes().size()); ++k) {
+    PlacementProof node;
+    node.home = {MemoryHome::Kind::kNear, {cache.nodes()[static_cast<std::size_t>(k)]}};
+    bool is_bound = true;
+    for (int i = 0; i < cache.n_pages(); ++i) {
+      if (cache.node_of(i * model::KvCache::kPageTokens) != k) continue;
+      const runtime::Memory& page = cache.page(i);
+      node.bytes += page.size();
+      node.found.add(runtime::sample_pages(page.data(), page.size(), kSamplesOfCachePage));
+      is_bound = is_bound && page.is_bound();
+    }
+    node.misplaced = misplaced_share(node);
+    node.reason = reason_for(node, is_bound);
+    proofs.push_back(std::move(node));
   }
   return proofs;
 }

@@ -164,4 +164,6 @@ model::TokenCost Session::decode_cost() const {
       impl_->shared.options.attention != AttentionChoice::kDense, impl_->position());
 }
 
+const model::KvCache& Session::cache() const { return impl_->state.cache; }
+
 }  // namespace leyden

@@ -13,6 +13,7 @@ namespace leyden::model {
 struct Trace;
 struct TokenCost;
 class Profile;
+class KvCache;
 }  // namespace leyden::model
 
 namespace leyden {
@@ -81,6 +82,8 @@ class Session {
   SessionStatus append_noise(std::int32_t n);
   model::Profile& profile();
   model::TokenCost decode_cost() const;
+  /// For checks of where it lies.
+  const model::KvCache& cache() const;
 
  private:
   struct Impl;

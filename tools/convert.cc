@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "formats/json.h"
 #include "formats/model_config.h"
 #include "formats/recipe_file.h"
 #include "src/model_costs.h"
@@ -18,7 +19,7 @@ namespace leyden::tools {
 namespace {
 
 struct CommandOptions {
-  std::string in, recipe = "int8", calibration, report;
+  std::string in, recipe = "int8", calibration, routing_stats, report;
   ConvertOptions convert;
   int threads = 0;
   bool dry_run = false;
@@ -104,6 +105,11 @@ void run_convert(CommandOptions options) {
   if (!options.calibration.empty()) {
     options.convert.calibration = &calibration.emplace(Calibration::load(options.calibration));
   }
+  if (!options.routing_stats.empty()) {
+    options.convert.expert_counts =
+        model::parse_expert_counts(formats::read_text_file(options.routing_stats),
+                                   checkpoint->config(), options.routing_stats);
+  }
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe);
   const std::uint64_t source_bytes = print_plan(options, *checkpoint, recipe, plan);
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
@@ -159,6 +165,11 @@ void add_convert(CLI::App& app, int&) {
   command
       ->add_option("--calibration", options->calibration,
                    "What 'leyden calibrate' recorded: int4 rounds best where activations are large")
+      ->type_name("FILE");
+  command
+      ->add_option("--routing-stats", options->routing_stats,
+                   "What 'leyden eval --routing-stats' has counted, to be kept in the container: "
+                   "--numa whole balances experts by it")
       ->type_name("FILE");
   command->add_flag("--compress", options->convert.compress,
                     "Store tensors as zstd frames: smaller for transport, but it can't be mapped");

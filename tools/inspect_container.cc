@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "formats/container_reader.h"
+#include "src/model/expert_counts.h"
 #include "src/runtime/cores.h"
 #include "src/runtime/thread_team.h"
 #include "tools/inspect_parts.h"
@@ -91,6 +92,8 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
                all.size() - container.tensors().size(), gigabytes(kept_only),
                config.num_nextn_predict_layers);
   }
+  const bool has_counts = container.blob(model::kExpertCountsBlob).has_value();
+  if (has_counts) fmt::print(out, "counts of how often experts are used, for --numa whole\n");
   for (const auto& [format, size] : by_format) {
     fmt::print(out, "  {:<5} {:>9.3f} GB\n", format, gigabytes(size));
   }
@@ -103,6 +106,7 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
               {"stored_bytes", stored},
               {"mtp_bytes", kept_only},
               {"weights", costs.weights},
+              {"routing_stats", has_counts},
               {"bytes_by_format", by_format}};
   report_costs(costs, out, document);
   if (options.tensors) list_tensors(container, out, document);

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "src/engine_impl.h"
 #include "src/placement_proof.h"
 #include "src/runtime/sightings.h"
+#include "src/session.h"
 
 namespace leyden::tools {
 namespace {
@@ -25,7 +28,15 @@ std::string kind_name(MemoryHome::Kind kind) {
   return "?";
 }
 
-json report_arena(std::FILE* out, const ArenaProof& arena) {
+std::string huge_share(const PlacementProof& arena) {
+  if (!arena.huge_bytes) return "";
+  const double share =
+      arena.bytes == 0 ? 0
+                       : static_cast<double>(*arena.huge_bytes) / static_cast<double>(arena.bytes);
+  return fmt::format("{:>3.0f} % in huge pages, ", 100 * share);
+}
+
+json report_proof(std::FILE* out, const PlacementProof& arena) {
   std::vector<std::string> found;
   json pages = json::object();
   for (const auto& [node, n] : arena.found.on_node) {
@@ -33,13 +44,9 @@ json report_arena(std::FILE* out, const ArenaProof& arena) {
     pages[std::to_string(node)] = n;
   }
   if (arena.found.unknown > 0) found.push_back(fmt::format("unknown: {}", arena.found.unknown));
-  fmt::print(out, "  {:<16} {:>10.3f} GB  {:>3.0f} % huge pages, of those sampled {}\n",
+  fmt::print(out, "  {:<16} {:>10.3f} GB  {}pages sampled on {}\n",
              fmt::format("{} {}", kind_name(arena.home.kind), fmt::join(arena.home.nodes, ",")),
-             static_cast<double>(arena.bytes) / 1e9,
-             arena.bytes == 0
-                 ? 0.0
-                 : 100 * static_cast<double>(arena.huge_bytes) / static_cast<double>(arena.bytes),
-             fmt::join(found, ", "));
+             static_cast<double>(arena.bytes) / 1e9, huge_share(arena), fmt::join(found, ", "));
   if (!arena.reason.empty()) {
     fmt::print(out, "  {:<16} {:.1f} % don't lie as planned: {}\n", "", 100 * arena.misplaced,
                arena.reason);
@@ -47,11 +54,20 @@ json report_arena(std::FILE* out, const ArenaProof& arena) {
   return {{"planned", kind_name(arena.home.kind)},
           {"nodes", arena.home.nodes},
           {"bytes", arena.bytes},
-          {"huge_bytes", arena.huge_bytes},
+          {"huge_bytes", arena.huge_bytes ? json(*arena.huge_bytes) : json()},
           {"sampled_pages", pages},
           {"unknown_pages", arena.found.unknown},
           {"misplaced", arena.misplaced},
           {"reason", arena.reason}};
+}
+
+constexpr std::int32_t kTurnTokens = model::KvCache::kRunPages * model::KvCache::kPageTokens;
+
+/// A turn of pages for every node, if the context is that long.
+void fill_cache(Session& session, int n_nodes) {
+  const std::int64_t wanted = std::int64_t{n_nodes} * kTurnTokens;
+  session.append_noise(
+      static_cast<std::int32_t>(std::min<std::int64_t>(wanted, session.capacity())));
 }
 
 }  // namespace
@@ -60,17 +76,29 @@ int inspect_numa(const ModelOptions& options, std::FILE* out, json& document) {
   const auto engine = load_engine(options);
   const Engine::Impl& impl = engine->impl();
   const runtime::Crew& crew = impl.team->crew();
-  json report = {{"policy", name(impl.model->placement.policy)}, {"crew_nodes", crew.nodes}};
+  const model::Placement& placement = impl.model->placement;
+  json report = {{"policy", name(placement.policy)},
+                 {"experts_by_use", placement.by_use},
+                 {"crew_nodes", crew.nodes}};
 
   bool as_planned = true;
+  const auto add = [&](const char* kind, const PlacementProof& proof) {
+    report[kind].push_back(report_proof(out, proof));
+    as_planned = as_planned && proof.reason.empty();
+  };
   if (impl.model->arenas.empty()) {
     fmt::print(out, "weights: mapped from the file, wherever the page cache has them\n");
   } else {
-    fmt::print(out, "weights, --numa {}:\n", name(impl.model->placement.policy));
+    fmt::print(out, "weights, --numa {}{}:\n", name(placement.policy),
+               placement.by_use ? ", experts spread by how often they are used" : "");
   }
-  for (const ArenaProof& arena : prove_placement(*impl.model)) {
-    report["arenas"].push_back(report_arena(out, arena));
-    as_planned = as_planned && arena.reason.empty();
+  for (const PlacementProof& arena : prove_placement(*impl.model)) add("arenas", arena);
+
+  if (!crew.nodes_to_share().empty()) {
+    Session session(engine);
+    fill_cache(session, crew.n_nodes());
+    fmt::print(out, "cache of {} tokens, in turns of {}:\n", session.position(), kTurnTokens);
+    for (const PlacementProof& node : prove_cache(session.cache())) add("cache", node);
   }
 
   const runtime::ThreadBinding bound = impl.team->bind_caller();

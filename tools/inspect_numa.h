@@ -7,8 +7,9 @@
 
 namespace leyden::tools {
 
-/// Loads the model and reports where its weights and its threads are: a table on `out`, the same as
-/// "numa" in `document`. Returns the exit status: 1 if weights don't lie as planned.
+/// Loads the model and reports where its weights, the pages of a cache and its threads are: a table
+/// on `out`, the same as "numa" in `document`. Returns the exit status: 1 if something isn't where
+/// it was planned to be.
 int inspect_numa(const ModelOptions& options, std::FILE* out, nlohmann::json& document);
 
 }  // namespace leyden::tools

@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "formats/json_field.h"
 #include "formats/load_error.h"
 
 namespace leyden::model {
+
+std::string to_json(const ExpertCounts& counts) {
+  return nlohmann::json{{"experts", counts}}.dump() + "\n";
+}
 
 ExpertCounts parse_expert_counts(std::string_view json, const formats::ModelConfig& config,
                                  const std::string& file) {

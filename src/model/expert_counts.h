@@ -16,7 +16,10 @@ using ExpertCounts = std::vector<std::vector<std::int64_t>>;
 /// The name they have inside a container.
 constexpr std::string_view kExpertCountsBlob = "routing_stats.json";
 
-/// Reads {"experts": [[counts of layer 0], ...]}.
+/// {"experts": [[counts of layer 0], ...]}.
+std::string to_json(const ExpertCounts& counts);
+
+/// Reads that back.
 /// Errors: formats::LoadError naming `file`, the layer, found and expected.
 ExpertCounts parse_expert_counts(std::string_view json, const formats::ModelConfig& config,
                                  const std::string& file);

@@ -50,6 +50,13 @@ class KvCache {
            static_cast<std::size_t>(position % kPageTokens / 16) * tile_bytes_;
   }
 
+  int n_pages() const { return static_cast<int>(pages_.size()); }
+  const runtime::Memory& page(int i) const { return *pages_[static_cast<std::size_t>(i)]; }
+
+  /// The nodes that pages go to in turn, as the system numbers them; empty: wherever they are first
+  /// written.
+  const std::vector<int>& nodes() const { return nodes_; }
+
   /// Index of the node that holds a position: who reads it should be there.
   int node_of(std::int32_t position) const {
     return nodes_.empty() ? 0

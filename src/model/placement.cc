@@ -60,6 +60,7 @@ class Placer {
     for (const int w : weights_) divisor = std::gcd(divisor, w);
     for (int& w : weights_) w /= divisor;
     placement_.policy = policy;
+    placement_.by_use = policy == NumaPolicy::kWhole && weights_.size() > 1 && !counts.empty();
     placement_.arena_bytes.resize(weights_.size());
   }
 

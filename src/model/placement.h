@@ -34,6 +34,7 @@ struct TensorPlace {
 /// Where every tensor goes: one arena of memory per node.
 struct Placement {
   NumaPolicy policy = NumaPolicy::kSplit;
+  bool by_use = false;                   // kWhole: experts were spread by how often they are used
   std::vector<TensorPlace> tensors;      // as the specs they were placed for
   std::vector<std::size_t> arena_bytes;  // per node
 

@@ -49,6 +49,13 @@ std::int64_t PagePositions::known() const {
                          [](std::int64_t sum, const auto& entry) { return sum + entry.second; });
 }
 
+void PagePositions::add(const PagePositions& other) {
+  for (const auto& [node, pages] : other.on_node) on_node[node] += pages;
+  absent += other.absent;
+  unknown += other.unknown;
+  if (error == 0) error = other.error;
+}
+
 PagePositions sample_pages(const std::byte* data, std::size_t bytes, std::int64_t most) {
   PagePositions found;
   const auto n_pages = static_cast<std::int64_t>((bytes + kPage - 1) / kPage);

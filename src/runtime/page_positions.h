@@ -14,6 +14,8 @@ struct PagePositions {
   int error = 0;                        // errno, if it says nothing at all
 
   std::int64_t known() const;
+  /// Adds what was found elsewhere; the first error stays.
+  void add(const PagePositions& other);
 };
 
 /// Asks for the nodes of at most `most` pages, evenly spread over the memory. Moves nothing.

@@ -2,6 +2,7 @@
 # guest.sh HASH CASE...: runs in a machine that `vm` has booted. HASH is of the logits every placement
 # must give; the model is /m.leyden, the program /leyden.
 hash=$1
+run= # what leyden runs under
 shift
 export LEYDEN_ISA=avx2
 failed=0
@@ -30,23 +31,44 @@ check() {
   printf ']}'
 } >/tmp/tokens.json
 
+# without CALL COMMAND...: with leyden refused a system call.
+without() {
+  run="/refusing $1"
+  shift
+  "$@"
+  set -- $?
+  run=
+  return "$1"
+}
+
 same_bits() {
-  /leyden logits -m /m.leyden --tokens-file /tmp/tokens.json --decode 4 --json /tmp/logits.json "$@" &&
+  $run /leyden logits -m /m.leyden --tokens-file /tmp/tokens.json --decode 4 --json /tmp/logits.json "$@" &&
     set -- "$(md5sum </tmp/logits.json | cut -d' ' -f1)" &&
     { [ "$1" = "$hash" ] || { echo "hash is $1, expected $hash"; false; }; }
 }
-as_planned() { /leyden inspect /m.leyden "$@"; }
+as_planned() { $run /leyden inspect /m.leyden "$@"; }
 says() { # says PATTERN COMMAND...
   pattern=$1
   shift
   "$@" 2>&1 | tee /tmp/text | grep -q -- "$pattern" || { cat /tmp/text; false; }
 }
 
+# refused PATTERN COMMAND...: it must say so and end by itself, with status 1.
+refused() {
+  pattern=$1
+  shift
+  "$@" >/tmp/text 2>&1
+  status=$?
+  cat /tmp/text
+  [ $status = 1 ] && grep -q -- "$pattern" /tmp/text || { echo "status $status"; false; }
+}
 case_policies() {
   for policy in split whole interleave auto; do
     check "$policy: the same bits" same_bits --numa $policy
     check "$policy: pages and threads as planned" as_planned --numa=$policy
   done
+  check "whole: experts by their use" says '"experts_by_use":true' as_planned --numa=whole --json -
+  check "cache: pages with their readers" says '"cache":\[{"bytes":[1-9]' as_planned --numa --json -
   check "mapped: the same bits" same_bits --mmap
   check "small pages: the same bits" same_bits --huge-pages off --mlock
 }
@@ -67,17 +89,51 @@ case_machine() {
   check "machine: every pair of nodes" says '"node_reading"' cat /tmp/machine.json
 }
 
-# Node 1 is filled with a file until it can't take its share.
-case_full() {
+# fill NODE|all BYTES_LEFT_MB: with a file, until so little is left.
+fill() {
   mkdir -p /full
-  mount -t tmpfs -o mpol=bind:1,size=100% tmpfs /full
-  free=$(awk '/MemFree/ {print int($4 / 1024)}' /sys/devices/system/node/node1/meminfo)
-  dd if=/dev/zero of=/full/file bs=1M count=$((free - 24)) 2>/dev/null
-  check "full node: split is refused with a table" says "too little" same_bits --numa split
+  if [ "$1" = all ]; then
+    mount -t tmpfs -o size=100% tmpfs /full
+    free=$(awk '/MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
+  else
+    mount -t tmpfs -o "mpol=bind:$1,size=100%" tmpfs /full
+    free=$(awk '/MemFree/ {print int($4 / 1024)}' "/sys/devices/system/node/node$1/meminfo")
+  fi
+  dd if=/dev/zero of=/full/file bs=1M count=$((free - $2)) 2>/dev/null
+}
+unfill() { umount /full; }
+
+# Node 1 is filled until it can't take its share.
+case_full() {
+  fill 1 12
+  check "full node: split is refused with a table" refused "too little" same_bits --numa split
   check "full node: auto interleaves" says "interleave" as_planned --numa
   check "full node: the same bits" same_bits
   check "full node: the other one alone" as_planned --numa --nodes 0
-  rm /full/file
+  check "full node: a warning with the reason" says "warning: .* don't lie there: node 1 is full" \
+    /leyden logits -m /checkpoint --weights f32 --tokens 1,2 --numa interleave
+  unfill
+}
+
+# A machine that is too small: a table, not a kill.
+case_small() {
+  fill all 24
+  for policy in split whole interleave auto; do
+    check "too small, $policy: refused with a table" refused "available .* GB" \
+      /leyden logits -m /checkpoint --weights f32 --tokens 1,2 --numa $policy
+  done
+  unfill
+}
+
+# What a container's rules forbid. One thread touches all pages, so that they can't lie in turn.
+case_refusing() {
+  check "mbind refused: a warning with the reason" says "warning: .*: binding memory isn't permitted" \
+    without mbind same_bits --numa interleave -t 1
+  check "mbind refused: inspect says so" refused "don't lie as planned: binding memory isn't permitted" \
+    without mbind as_planned --numa=interleave -t 1
+  check "mbind refused: the same bits" without mbind same_bits
+  check "move_pages refused: a warning with the reason" says "warning: .*the kernel doesn't say" \
+    without move_pages same_bits
 }
 
 case_restricted() {

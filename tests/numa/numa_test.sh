@@ -18,19 +18,23 @@ if ! compgen -G "$cache/vmlinuz-*-cloud-amd64" >/dev/null && [[ -z ${LEYDEN_VM_K
   "$here/vm" --get-kernel >/dev/null || { bash "$root/.ci/install.sh" cpio && "$here/vm" --get-kernel >/dev/null; }
 fi
 
-"$build/leyden" convert --in "$root/models/demo/checkpoint" --out "$tmp/m.leyden" --recipe int4 >/dev/null
+checkpoint=$root/models/demo/checkpoint
+tokens=0
+for ((i = 1; i < 72; ++i)); do tokens+=,$((i * 37 % 2000)); done
+printf '[%s]' "$tokens" >"$tmp/tokens.json"
+"$build/leyden" eval -m "$checkpoint" --perplexity "$tmp/tokens.json" --routing-stats "$tmp/stats.json" >/dev/null
+"$build/leyden" convert --in "$checkpoint" --out "$tmp/m.leyden" --recipe int4 --routing-stats "$tmp/stats.json" >/dev/null
 vm() { # vm OPTION... -- CASE...
   local options=()
   while [[ $1 != -- ]]; do options+=("$1") && shift; done
   # On a busy host the kernel's check of its timer may fail where the timer doesn't.
-  "$here/vm" --timeout 120 --append no_timer_check "${options[@]}" --file "$build/leyden:/leyden" --file "$tmp/m.leyden:/m.leyden" \
+  "$here/vm" --timeout 300 --append no_timer_check "${options[@]}" --file "$build/leyden:/leyden" --file "$tmp/m.leyden:/m.leyden" \
     --file "$build/tests/runtime/leyden_runtime_tests:/runtime_tests" --file "$here/guest.sh:/guest.sh" \
+    --file "$build/tests/numa/leyden_refusing:/refusing" \
     -- sh /guest.sh "$hash" "${@:2}"
 }
 
 # What one thread on this machine computes, on the level the emulated CPUs have.
-tokens=0
-for ((i = 1; i < 72; ++i)); do tokens+=,$((i * 37 % 2000)); done
 LEYDEN_ISA=avx2 "$build/leyden" logits -m "$tmp/m.leyden" --tokens "$tokens" --decode 4 -t 1 --json "$tmp/logits.json"
 hash=$(md5sum <"$tmp/logits.json" | cut -d' ' -f1)
 
@@ -42,7 +46,8 @@ shape() { # shape NAME OPTION... -- CASE...
   printf -- '-- %d s\n' $((SECONDS - start))
 }
 
-shape "2 nodes of 2 CPUs" --nodes 2 --cpus 4 --mem 1G -- policies threads full
+shape "2 nodes of 2 CPUs" --nodes 2 --cpus 4 --mem 1G --file "$checkpoint:/checkpoint" \
+  -- policies threads full small refusing
 shape "4 nodes of one CPU" --nodes 4 --cpus 4 --mem 1G -- policies
 shape "uneven nodes" --node-cpus 3,1 --node-mem 512M,384M -- policies
 shape "a node with memory alone" --node-cpus 2,2,0 --node-mem 384M,384M,384M -- policies restricted

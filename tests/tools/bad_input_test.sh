@@ -52,7 +52,8 @@ test_wrong_usage_is_status_2_and_says_what() {
 }
 test_a_missing_file_is_named() {
   for arguments in "run -m NONE -p x" "run -f NONE" "run --messages NONE" "run -p x --tools NONE" \
-    "inspect NONE" "convert --in NONE --out $work/out.leyden" "eval --perplexity NONE" \
+    "inspect NONE" "convert --in NONE --out $work/out.leyden" \
+    "convert --in $checkpoint --out $work/out.leyden --routing-stats NONE" "eval --perplexity NONE" \
     "eval --questions NONE" "logits --tokens-file NONE" "tokenize --tokenizer NONE" "tokenize --jsonl NONE" \
     "render --jsonl NONE" "chat -m NONE" "chat --resume ./NONE.json" "run -p x --weights NONE.json"; do
     # shellcheck disable=SC2086
@@ -200,6 +201,22 @@ test_a_context_longer_than_memory_is_refused_with_a_table() {
   refuses "$work/long" "cache of 250000000 tokens" "available"
   call logits -m "$work/long" --tokens 1,2,3
   exits 0 # the cache grows as it is used
+}
+test_routing_stats_are_counted_kept_and_refused_for_another_model() {
+  local stats=$work/stats.json
+  printf '[1,2,3,4,5,6,7]' >"$work/some_tokens.json"
+  call eval -m "$checkpoint" --perplexity "$work/some_tokens.json" --routing-stats "$stats"
+  exits 0
+  grep -q '"experts"' "$stats" || fail "no counts in $(<"$stats")"
+  call convert --in "$checkpoint" --out "$work/counted.leyden" --routing-stats "$stats"
+  exits 0
+  call inspect "$work/counted.leyden"
+  says out "how often experts are used"
+  call convert --in "$data/oracle/checkpoints/v2lite-tiny" --out "$work/x.leyden" --routing-stats "$stats"
+  refuses "$stats" "the model has"
+  nothing_at "$work/x.leyden"
+  call logits -m "$data/oracle/checkpoints/v2lite-tiny" --tokens 1 --routing-stats "$stats"
+  refuses "$stats" "the model has"
 }
 test_one_thread_and_no_huge_pages_give_the_same_answer() {
   local first=
