@@ -5,16 +5,14 @@
 // (hosts drift).
 //   attend_bench --benchmark_filter='absorbed/int8/avx512vnni'
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "bench/kernel_bench.h"
 #include "simd/kernels.h"
 #include "src/runtime/memory.h"
 
@@ -25,12 +23,6 @@ constexpr int kHeads = 128, kLatent = 512, kRope = 64, kNope = 128, kValue = 128
 constexpr std::size_t kCacheBytes = std::size_t{512} << 20;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Plausible values: bell-shaped, the same for every run.
 class Values {
@@ -60,34 +52,9 @@ runtime::Memory& cache_memory() {
   return memory;
 }
 
-/// What one core reads and multiplies at most with the kernels of a level.
-struct Limits {
-  double read_gb_per_second = 0, gmac_per_second = 0;
-
-  void measure(const simd::Kernels& kernels, bool is_integer) {
-    Clock::time_point start = Clock::now();
-    benchmark::DoNotOptimize(kernels.read_all(cache_memory().data(), kCacheBytes));
-    read_gb_per_second = std::max(read_gb_per_second, kCacheBytes / 1e9 / seconds_since(start));
-
-    constexpr std::int64_t kRounds = 400000;
-    std::int32_t integer_sink = 0;
-    float float_sink = 0;
-    start = Clock::now();
-    const std::int64_t macs = kRounds * (is_integer ? kernels.integer_peak(kRounds, &integer_sink)
-                                                    : kernels.float_peak(kRounds, &float_sink));
-    gmac_per_second =
-        std::max(gmac_per_second, static_cast<double>(macs) / 1e9 / seconds_since(start));
-  }
-};
-
-void report(benchmark::State& state, double seconds, double macs, double bytes,
-            const Limits& limits) {
-  const double gmac = macs / 1e9 / seconds;
-  const double gb = bytes / 1e9 / seconds;
-  state.counters["GMAC/s"] = gmac;
-  state.counters["of_peak_%"] = 100 * gmac / limits.gmac_per_second;
-  state.counters["GB/s"] = gb;
-  state.counters["of_read_%"] = 100 * gb / limits.read_gb_per_second;
+/// One core's limits.
+Limits limits_of(const simd::Kernels& kernels, bool is_integer) {
+  return {team_of(1), kernels, {cache_memory().data(), kCacheBytes}, is_integer};
 }
 
 /// Queries as a kernel wants them, and the bytes from one to the next.
@@ -153,8 +120,8 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
   runtime::Array<std::byte> scratch(simd::latent_attend_scratch_bytes(kHeads, kLatent, kRope));
   std::vector<const std::byte*> rows(index(n_chosen));
 
-  Limits limits;
-  limits.measure(k, format.format != simd::KvFormat::kF32);
+  Limits limits = limits_of(k, format.format != simd::KvFormat::kF32);
+  limits.measure();
   double seconds = 0;
   for (auto _ : state) {
     // Ascending and irregular: one row out of each run of n_rows / n_chosen.
@@ -189,10 +156,10 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
     seconds += once;
     state.SetIterationTime(once);
   }
-  limits.measure(k, format.format != simd::KvFormat::kF32);
-  report(state, seconds / static_cast<double>(state.iterations()),
-         double{kHeads} * n_chosen * (2 * kLatent + kRope),
-         static_cast<double>(n_chosen) * static_cast<double>(row_bytes), limits);
+  limits.measure();
+  limits.report(state, seconds / static_cast<double>(state.iterations()),
+                static_cast<double>(n_chosen) * static_cast<double>(row_bytes),
+                double{kHeads} * n_chosen * (2 * kLatent + kRope));
 }
 
 /// One head: n_queries queries that see all of one chunk of keys.
@@ -222,14 +189,14 @@ void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Ker
   args.partial = {max.data(), sum.data(), out.data(), kValue};
   args.scratch = scratch.data();
 
-  Limits limits;
-  limits.measure(k, is_integer);
+  Limits limits = limits_of(k, is_integer);
+  limits.measure();
   const Clock::time_point start = Clock::now();
   for (auto _ : state) (k.*attend)(args);
   const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
-  limits.measure(k, is_integer);
-  report(state, seconds, double{kKeys} * n_queries * (kKey + kValue),
-         double{kKeys} * (kKey + kValue) * sizeof(float), limits);
+  limits.measure();
+  limits.report(state, seconds, double{kKeys} * (kKey + kValue) * sizeof(float),
+                double{kKeys} * n_queries * (kKey + kValue));
 }
 
 void register_all() {
@@ -257,8 +224,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   leyden::register_all();
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return leyden::run_benchmarks(argc, argv);
 }

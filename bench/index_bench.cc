@@ -8,22 +8,19 @@
 //   prefill/... the same for 512 queries at once, per query.
 //   merge/...   what remains for one thread when many have scanned.
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <cstring>
 #include <limits>
-#include <map>
-#include <memory>
 #include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "bench/kernel_bench.h"
 #include "src/model/indexer.h"
 #include "src/model/synthetic.h"
-#include "src/runtime/machine_limits.h"
+#include "src/runtime/memory.h"
 
 namespace leyden::model {
 namespace {
@@ -33,45 +30,17 @@ constexpr std::int32_t kKeys = 65536;
 constexpr double kMacsPerQuery = double{kHeads} * kDim * kKeys;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+/// A team's limits for products with keys of a format.
+Limits limits_of(runtime::ThreadTeam& team, const simd::Kernels& kernels,
+                 simd::IndexFormat format) {
+  constexpr std::size_t kBytes = std::size_t{512} << 20;
+  static const runtime::Memory memory = [] {
+    runtime::Memory m(kBytes);
+    std::memset(m.data(), 1, kBytes);
+    return m;
+  }();
+  return {team, kernels, {memory.data(), kBytes}, format == simd::IndexFormat::kInt8};
 }
-
-runtime::ThreadTeam& team_of(int n_threads) {
-  static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
-  std::unique_ptr<runtime::ThreadTeam>& team = teams[n_threads];
-  if (!team) team = std::make_unique<runtime::ThreadTeam>(n_threads);
-  return *team;
-}
-
-/// The better of two measurements, before an entry and after.
-class Limits {
- public:
-  Limits(runtime::ThreadTeam& team, const simd::Kernels& kernels)
-      : team_(team), kernels_(kernels), before_(measure_limits(team, kernels)) {}
-
-  void report(benchmark::State& state, double bytes, double macs, double seconds,
-              simd::IndexFormat format) const {
-    const runtime::MachineLimits after = measure_limits(team_, kernels_);
-    const auto best = [&](double runtime::MachineLimits::*limit) {
-      return std::max(before_.*limit, after.*limit);
-    };
-    const double peak = format == simd::IndexFormat::kInt8
-                            ? best(&runtime::MachineLimits::integer_gmac_per_second)
-                            : best(&runtime::MachineLimits::float_gmac_per_second);
-    const double gmac = macs / seconds / 1e9, gb = bytes / seconds / 1e9;
-    state.counters["GMAC/s"] = gmac;
-    state.counters["of_peak_%"] = 100 * gmac / peak;
-    state.counters["GB/s"] = gb;
-    state.counters["of_read_%"] = 100 * gb / best(&runtime::MachineLimits::read_gb_per_second);
-  }
-
- private:
-  runtime::ThreadTeam& team_;
-  const simd::Kernels& kernels_;
-  runtime::MachineLimits before_;
-};
 
 formats::ModelConfig config_of(int layers) { return synthetic_config("v3.2", layers, 0); }
 
@@ -167,7 +136,8 @@ void score(benchmark::State& state, simd::Isa isa, simd::IndexFormat format, int
   const auto scan = format == simd::IndexFormat::kInt8   ? k.index_scan_int8
                     : format == simd::IndexFormat::kBf16 ? k.index_scan_bf16
                                                          : k.index_scan_f32;
-  const Limits limits(team, k);
+  Limits limits = limits_of(team, k, format);
+  limits.measure();
   int layer = 0;
   const Clock::time_point start = Clock::now();
   for (auto _ : state) {
@@ -175,8 +145,9 @@ void score(benchmark::State& state, simd::Isa isa, simd::IndexFormat format, int
     layer = (layer + 1) % layers;
   }
   const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
-  limits.report(state, static_cast<double>(keys.cache().index_bytes()) * kKeys, kMacsPerQuery,
-                seconds, format);
+  limits.measure();
+  limits.report(state, seconds, static_cast<double>(keys.cache().index_bytes()) * kKeys,
+                kMacsPerQuery);
 }
 
 enum class Order { kRandom, kAscending, kDescending, kEqual, kDecode };
@@ -272,14 +243,16 @@ void prefill(benchmark::State& state, int n_threads) {
   Indexer indexer(keys.config(), simd::IndexFormat::kInt8, kQueries, n_threads);
   Steps steps(Order::kDecode, noise(kDim, 6), kQueries);
   for (int t = 0; t < kQueries; ++t) steps.prepare_next(indexer, t);
-  const Limits limits(team, simd::kernels());
+  Limits limits = limits_of(team, simd::kernels(), simd::IndexFormat::kInt8);
+  limits.measure();
   const Clock::time_point start = Clock::now();
   for (auto _ : state) {
     indexer.select(team, keys.cache(), 0, 0, kQueries, kKeys - kQueries);
   }
   const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
   constexpr double kMeanKeys = kKeys - (kQueries - 1) / 2.0;
-  limits.report(state, 0, kQueries * kMeanKeys * kHeads * kDim, seconds, simd::IndexFormat::kInt8);
+  limits.measure();
+  limits.report(state, seconds, 0, kQueries * kMeanKeys * kHeads * kDim);
   state.counters["ms_per_query"] = 1e3 * seconds / kQueries;
 }
 
@@ -373,8 +346,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   leyden::model::register_all();
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return leyden::run_benchmarks(argc, argv);
 }

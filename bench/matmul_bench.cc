@@ -3,22 +3,16 @@
 // Weights are cold: they come from memory, out of huge pages, and each product takes another copy.
 //   matmul_bench --benchmark_filter='int4/avx512vnni/.*/tokens:16/'
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bench/kernel_bench.h"
 #include "simd/kernels.h"
 #include "src/runtime/memory.h"
-#include "src/runtime/thread_team.h"
 
 namespace leyden {
 namespace {
@@ -97,46 +91,6 @@ struct Activations {
   std::vector<simd::ActivationPanel> panels;
 };
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// What a team reads and multiplies at most with the kernels of a level.
-struct Limits {
-  double read_gb_per_second = 0, gmac_per_second = 0;
-
-  void measure(runtime::ThreadTeam& team, const simd::Kernels& kernels, bool is_integer) {
-    constexpr std::size_t kPiece = std::size_t{4} << 20;
-    std::atomic<std::uint64_t> sink = 0;
-    Clock::time_point start = Clock::now();
-    team.run(static_cast<int>(kWeightBytes / kPiece), [&](int piece, int) {
-      sink += kernels.read_all(weights() + static_cast<std::size_t>(piece) * kPiece, kPiece);
-    });
-    read_gb_per_second = std::max(read_gb_per_second, kWeightBytes / 1e9 / seconds_since(start));
-
-    constexpr std::int64_t kRounds = 20000;
-    std::atomic<std::int64_t> macs = 0;
-    start = Clock::now();
-    team.run(32 * team.size(), [&](int, int) {
-      std::int32_t integer_sink = 0;
-      float float_sink = 0;
-      macs += kRounds * (is_integer ? kernels.integer_peak(kRounds, &integer_sink)
-                                    : kernels.float_peak(kRounds, &float_sink));
-    });
-    gmac_per_second =
-        std::max(gmac_per_second, static_cast<double>(macs) / 1e9 / seconds_since(start));
-  }
-};
-
-runtime::ThreadTeam& team_of(int n_threads) {
-  static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
-  std::unique_ptr<runtime::ThreadTeam>& team = teams[n_threads];
-  if (!team) team = std::make_unique<runtime::ThreadTeam>(n_threads);
-  return *team;
-}
-
 void run(benchmark::State& state, simd::Isa isa, const Format& format, const Shape& shape,
          int n_tokens, int n_threads) {
   runtime::ThreadTeam& team = team_of(n_threads);
@@ -157,8 +111,8 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int n_pieces = (n_tiles + tiles_per_piece - 1) / tiles_per_piece;
 
   const std::byte* const memory = weights();
-  Limits limits;
-  limits.measure(team, kernels, format.is_integer);
+  Limits limits(team, kernels, {memory, kWeightBytes}, format.is_integer);
+  limits.measure();
   std::size_t copy = 0;
   const Clock::time_point start = Clock::now();
   for (auto _ : state) {
@@ -180,14 +134,10 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
     });
   }
 
-  const double per_second = static_cast<double>(state.iterations()) / seconds_since(start);
-  limits.measure(team, kernels, format.is_integer);
-  const double gb = per_second * static_cast<double>(matrix_bytes) / 1e9;
-  const double gmac = per_second * shape.rows * shape.cols * n_tokens / 1e9;
-  state.counters["GB/s"] = gb;
-  state.counters["of_read_%"] = 100 * gb / limits.read_gb_per_second;
-  state.counters["GMAC/s"] = gmac;
-  state.counters["of_peak_%"] = 100 * gmac / limits.gmac_per_second;
+  const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
+  limits.measure();
+  limits.report(state, seconds, static_cast<double>(matrix_bytes),
+                static_cast<double>(shape.rows) * shape.cols * n_tokens);
 }
 
 void register_all() {
@@ -215,8 +165,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   leyden::register_all();
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return leyden::run_benchmarks(argc, argv);
 }

@@ -5,23 +5,19 @@
 // entry.
 //   row_bench --benchmark_filter='avx512vnni/'
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "bench/kernel_bench.h"
 #include "simd/kernels.h"
 #include "src/model/router.h"
 #include "src/runtime/memory.h"
 
 namespace leyden {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kCacheBytes = std::size_t{256} << 10;
 constexpr int kHidden = 7168;
@@ -39,7 +35,7 @@ double cache_rate(const simd::Kernels& kernels) {
     for (int pass = 0; pass < kPasses; ++pass) {
       benchmark::DoNotOptimize(kernels.read_all(memory.data(), kCacheBytes));
     }
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = seconds_since(start);
     best = std::max(best, kPasses * static_cast<double>(kCacheBytes) / seconds);
   }
   return best;
@@ -117,7 +113,7 @@ void run(benchmark::State& state, simd::Isa isa, const Entry& entry) {
   const double limit = cache_rate(kernels);
   const Clock::time_point start = Clock::now();
   for (auto _ : state) entry.run(kernels, rows);
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = seconds_since(start);
   const double rate = static_cast<double>(state.iterations()) * entry.bytes / seconds;
   state.counters["GB/s"] = rate / 1e9;
   state.counters["of_cache_%"] = 100 * rate / limit;
@@ -156,8 +152,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   leyden::register_all();
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return leyden::run_benchmarks(argc, argv);
 }

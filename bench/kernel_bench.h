@@ -1,0 +1,90 @@
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "simd/kernels.h"
+#include "src/runtime/thread_team.h"
+
+// What the benchmarks of kernels share: teams, the limits they compare themselves with, main.
+namespace leyden {
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+inline runtime::ThreadTeam& team_of(int n_threads) {
+  static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
+  std::unique_ptr<runtime::ThreadTeam>& team = teams[n_threads];
+  if (!team) team = std::make_unique<runtime::ThreadTeam>(n_threads);
+  return *team;
+}
+
+/// What a team reads and multiplies at most with the kernels of a level: the best of all
+/// measurements. Measure before and after an entry, because hosts drift.
+class Limits {
+ public:
+  /// memory: larger than the caches and touched before; is_integer: which products count.
+  Limits(runtime::ThreadTeam& team, const simd::Kernels& kernels, std::span<const std::byte> memory,
+         bool is_integer)
+      : team_(&team), kernels_(&kernels), memory_(memory), is_integer_(is_integer) {}
+
+  void measure() {
+    constexpr std::size_t kPiece = std::size_t{4} << 20;
+    std::atomic<std::uint64_t> sink = 0;
+    Clock::time_point start = Clock::now();
+    team_->run(static_cast<int>(memory_.size() / kPiece), [&](int piece, int) {
+      sink += kernels_->read_all(memory_.data() + static_cast<std::size_t>(piece) * kPiece, kPiece);
+    });
+    const auto bytes = static_cast<double>(memory_.size() / kPiece * kPiece);
+    read_gb_per_second_ = std::max(read_gb_per_second_, bytes / 1e9 / seconds_since(start));
+
+    constexpr std::int64_t kRounds = 20000;
+    std::atomic<std::int64_t> macs = 0;
+    start = Clock::now();
+    team_->run(32 * team_->size(), [&](int, int) {
+      std::int32_t integer_sink = 0;
+      float float_sink = 0;
+      macs += kRounds * (is_integer_ ? kernels_->integer_peak(kRounds, &integer_sink)
+                                     : kernels_->float_peak(kRounds, &float_sink));
+    });
+    gmac_per_second_ =
+        std::max(gmac_per_second_, static_cast<double>(macs) / 1e9 / seconds_since(start));
+  }
+
+  /// Counters of an entry that took `seconds` for `bytes` read and `macs` multiplications.
+  void report(benchmark::State& state, double seconds, double bytes, double macs) const {
+    const double gb = bytes / 1e9 / seconds, gmac = macs / 1e9 / seconds;
+    state.counters["GB/s"] = gb;
+    state.counters["of_read_%"] = 100 * gb / read_gb_per_second_;
+    state.counters["GMAC/s"] = gmac;
+    state.counters["of_peak_%"] = 100 * gmac / gmac_per_second_;
+  }
+
+ private:
+  runtime::ThreadTeam* team_;
+  const simd::Kernels* kernels_;
+  std::span<const std::byte> memory_;
+  bool is_integer_;
+  double read_gb_per_second_ = 0, gmac_per_second_ = 0;
+};
+
+/// What main does after it has registered the entries.
+inline int run_benchmarks(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
+
+}  // namespace leyden
