@@ -129,6 +129,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.n_panels = static_cast<int>(activations.panels.size());
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
+      args.through_l2 = simd::leads_through_l2();
       args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
       (kernels.*format.matmul)(args);
     });

@@ -94,6 +94,12 @@ std::vector<Isa> available_isas() {
   return found;
 }
 
+bool leads_through_l2() {
+  const Registers vendor = cpuid(0);
+  constexpr std::uint32_t kGenu = 0x756e6547, kIneI = 0x49656e69, kNtel = 0x6c65746e;
+  return vendor.ebx == kGenu && vendor.edx == kIneI && vendor.ecx == kNtel;
+}
+
 Isa select_isa(const char* wanted, bool (*available)(Isa)) {
   Isa best = Isa::kScalar;
   for (const Isa isa : kIsas) {

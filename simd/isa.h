@@ -29,4 +29,8 @@ std::vector<Isa> available_isas();
 /// `available` stands in for this machine in tests.
 Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 
+/// True where a core is best led through memory by asking for lines in its second-level cache, far
+/// ahead, rather than in its first: on Intel's CPUs, and not on AMD's (bench/RESULTS.md).
+bool leads_through_l2();
+
 }  // namespace leyden::simd

@@ -36,6 +36,8 @@ struct MatmulArgs {
   /// Tiles of the same format that the caller will probably read next, or null for those that
   /// follow in memory: the last reads ahead go there.
   const std::byte* next = nullptr;
+  /// What leads_through_l2() says of the CPU. For speed only.
+  bool through_l2 = false;
   std::byte* scratch =
       nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
 };

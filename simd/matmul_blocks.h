@@ -66,6 +66,12 @@ struct Int4 {
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
 };
 
+/// int4 for one token on a CPU that leads_through_l2.
+struct Int4ThroughL2 : Int4 {
+  static constexpr int kHastyTokens = 0;
+  static constexpr int kBlocksAhead = 10;
+};
+
 LEYDEN_INLINE F32Rows load_scale(const std::byte* block, int g, int half) {
   return load_rows_fp16(block + (g * kTileRows + half * kRows) * 2);
 }

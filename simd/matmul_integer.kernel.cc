@@ -33,7 +33,12 @@ LEYDEN_INLINE void matmul(const Format& format, MatmulArgs args) {
 void matmul_int8(const MatmulArgs& args) noexcept { matmul(Int8{}, args); }
 
 void matmul_int4(const MatmulArgs& args) noexcept {
-  matmul(Int4{load_rows_table(args.levels)}, args);
+  const Int4 format{load_rows_table(args.levels)};
+  if (args.through_l2 && args.n_panels == 1 && args.panels[0].width == 1) {
+    multiply_few<1>(Int4ThroughL2{format}, args, args.panels[0]);
+  } else {
+    matmul(format, args);
+  }
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -9,6 +9,8 @@ namespace {
 /// enough that claiming them costs nothing.
 constexpr std::int64_t kPiecesPerThread = 8;
 
+const bool kThroughL2 = simd::leads_through_l2();
+
 }  // namespace
 
 simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
@@ -47,6 +49,7 @@ void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n
     args.out = out;
     args.out_stride = out_stride;
     args.next = n == n_rows ? next : w.tile((first_row + n) / simd::kTileRows);
+    args.through_l2 = kThroughL2;
     args.scratch = scratch;
     matmul_kernel(w.format)(args);
     first_row += n;

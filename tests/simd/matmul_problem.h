@@ -96,7 +96,7 @@ class MatmulProblem {
   int n_tokens() const { return n_tokens_; }
 
   /// out [n_tokens, stride] where every float outside the result keeps the bits it had.
-  std::vector<float> run(Isa isa, int stride) {
+  std::vector<float> run(Isa isa, int stride, bool through_l2 = false) {
     std::vector<float> out(std::size_t(n_tokens_) * stride, -12345.0f);
     MatmulArgs args;
     args.tiles = tiles_.data();
@@ -108,6 +108,8 @@ class MatmulProblem {
     args.out = out.data();
     args.out_stride = stride;
     args.scratch = scratch_.data();
+    args.through_l2 = through_l2;
+    if (through_l2) args.next = tiles_.data();  // reads ahead go back to the start
     matmul_of(kernels(isa), format_)(args);
     return out;
   }
