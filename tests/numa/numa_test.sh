@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# numa_test.sh BUILD_DIR: the demo model on machines of several shapes (README.md), made by qemu.
+# numa_test.sh BUILD_DIR [NAME]: the demo model on machines of several shapes (README.md), made by qemu;
+# with NAME only on those that are called so, or in part.
 set -euo pipefail
 build=$(readlink -f -- "$1")
+only=${2-}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$here/../..
 tmp=$(mktemp -d)
@@ -40,6 +42,7 @@ hash=$(md5sum <"$tmp/logits.json" | cut -d' ' -f1)
 
 failed=0
 shape() { # shape NAME OPTION... -- CASE...
+  [[ $1 == *"$only"* ]] || return 0
   local start=$SECONDS
   printf -- '-- %s\n' "$1"
   vm "${@:2}" || failed=1
@@ -47,7 +50,7 @@ shape() { # shape NAME OPTION... -- CASE...
 }
 
 shape "2 nodes of 2 CPUs" --nodes 2 --cpus 4 --mem 1G --file "$checkpoint:/checkpoint" \
-  -- policies threads full small refusing
+  -- policies forms threads full small refusing
 shape "4 nodes of one CPU" --nodes 4 --cpus 4 --mem 1G -- policies
 shape "uneven nodes" --node-cpus 3,1 --node-mem 512M,384M -- policies
 shape "a node with memory alone" --node-cpus 2,2,0 --node-mem 384M,384M,384M -- policies restricted
