@@ -84,7 +84,7 @@ void add_cores(hwloc_topology_t t, Topology& to) {
   for (int i = 0; i < n; ++i) {
     const hwloc_obj_t from = object(t, HWLOC_OBJ_CORE, i);
     Core core;
-    core.node = node_of(to.nodes, from);
+    core.node = nearest_with_memory(to.nodes, node_of(to.nodes, from));
     core.package = ancestor_index(t, from, HWLOC_OBJ_PACKAGE);
     core.last_level_cache = ancestor_index(t, from, HWLOC_OBJ_L3CACHE);
     for (int cpu = hwloc_bitmap_first(from->cpuset); cpu >= 0;
@@ -128,6 +128,20 @@ Topology guess() {
 hwloc_topology_t machine_topology() {
   static const HwlocTopology topology = load(nullptr);
   return topology.get();
+}
+
+int nearest_with_memory(const std::vector<Node>& nodes, int i) {
+  const auto distance = [&](const Node& node) {
+    const std::vector<int>& all = nodes[static_cast<std::size_t>(i)].distances;
+    const auto at = static_cast<std::size_t>(&node - nodes.data());
+    if (at == static_cast<std::size_t>(i)) return 0;
+    return all.empty() ? 1 : all[at];
+  };
+  const Node* best = nullptr;
+  for (const Node& node : nodes) {
+    if (node.bytes > 0 && (best == nullptr || distance(node) < distance(*best))) best = &node;
+  }
+  return best == nullptr ? i : static_cast<int>(best - nodes.data());
 }
 
 int Topology::n_cpus() const {

@@ -16,7 +16,7 @@ struct Node {
 
 /// A physical core.
 struct Core {
-  int node = 0;  // index into Topology::nodes
+  int node = 0;  // index into Topology::nodes; one that has memory, if any has
   int package = 0;
   int last_level_cache = 0;  // cores with equal numbers share one
   std::vector<int> cpus;     // its hardware threads, as the system numbers them
@@ -40,6 +40,10 @@ struct Topology {
   /// Cores that may compute at the same time: all, or fewer under a quota. At least 1.
   int usable_cores() const;
 };
+
+/// The node nearest to nodes[i] that has memory, itself if it has: a machine may have cores whose
+/// own node has none. i where no node has any.
+int nearest_with_memory(const std::vector<Node>& nodes, int i);
 
 /// Reads it anew (a few ms): affinity may have changed.
 Topology read_topology();

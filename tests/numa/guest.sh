@@ -159,6 +159,12 @@ case_restricted() {
   echo $$ >/cgroup/cgroup.procs
 }
 
+# Cores whose node has no memory compute on the nearest that has.
+case_bare() {
+  check "no memory: threads and pages as planned" as_planned --numa=split
+  check "no memory: the same bits" same_bits --numa whole
+}
+
 case_reserved() {
   check "reserved huge pages: pages as planned" as_planned --numa=split
   check "reserved huge pages: the same bits" same_bits --huge-pages hugetlb

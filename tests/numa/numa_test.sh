@@ -54,5 +54,6 @@ shape "2 nodes of 2 CPUs" --nodes 2 --cpus 4 --mem 1G --file "$checkpoint:/check
 shape "4 nodes of one CPU" --nodes 4 --cpus 4 --mem 1G -- policies
 shape "uneven nodes" --node-cpus 3,1 --node-mem 512M,384M -- policies
 shape "a node with memory alone" --node-cpus 2,2,0 --node-mem 384M,384M,384M -- policies restricted
+shape "a node of CPUs alone" --node-cpus 1,1 --node-mem 512M,0 -- bare
 shape "reserved huge pages" --nodes 2 --cpus 2 --mem 1G --hugepages 16 -- reserved machine
 exit $failed

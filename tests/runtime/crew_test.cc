@@ -37,6 +37,15 @@ TEST(Topology, KnowsNodesCoresAndThreads) {
   EXPECT_THROW(read_topology("no machine"), std::invalid_argument);
 }
 
+TEST(Topology, CoresOfANodeWithoutMemoryGoToTheNearestThatHasSome) {
+  const std::vector<Node> nodes = {
+      {0, 0, {10, 30, 20}}, {1, 1 << 20, {30, 10, 40}}, {2, 1 << 20, {20, 40, 10}}};
+  EXPECT_EQ(nearest_with_memory(nodes, 0), 2);
+  EXPECT_EQ(nearest_with_memory(nodes, 1), 1);
+  EXPECT_EQ(nearest_with_memory({{0, 0, {}}, {1, 1, {}}}, 0), 1);
+  EXPECT_EQ(nearest_with_memory({{0, 0, {}}, {1, 0, {}}}, 1), 1);
+}
+
 TEST(Topology, AQuotaLimitsTheCores) {
   Topology t = read_topology(kTwoNodes);
   EXPECT_EQ(t.usable_cores(), 6);
