@@ -34,7 +34,7 @@ void one_to_all_threads(benchmark::internal::Benchmark* bench) {
   for (int threads = 1; threads <= n; threads = threads < 4 ? threads + 1 : threads * 2) {
     bench->Arg(threads);
   }
-  bench->ArgName("threads")->UseManualTime()->Unit(benchmark::kMicrosecond);
+  bench->ArgName("threads")->UseManualTime()->Iterations(200000)->Unit(benchmark::kMicrosecond);
 }
 
 BENCHMARK_CAPTURE(fork_join, quiet, std::chrono::nanoseconds(0))->Apply(one_to_all_threads);

@@ -2,7 +2,8 @@
 // of random weights in DeepSeek-V3.2's widths (one dense and one MoE layer, int4, 7 GB). Times,
 // each the best of three, with the file in the page cache:
 //   a plain parallel read into buffers that are used again and again
-//   the same into fresh memory, as any program that keeps what it reads must do
+//   the same into fresh memory, small pages and huge ones, as any program that keeps what it reads
+//   must do
 //   leyden from the start of loading to the first token
 #include <fmt/format.h>
 
@@ -75,10 +76,14 @@ int run(const std::filesystem::path& path, int threads) {
   };
   into_buffers();  // fills the page cache
   const double plain = best_of_three(into_buffers);
-  const double fresh = best_of_three([&] {
-    const runtime::Memory memory(file.size(), runtime::HugePages::kOff);
-    read_all(file, team, [&](std::uint64_t offset, int) { return memory.data() + offset; });
-  });
+  const auto into_fresh = [&](runtime::HugePages pages) {
+    return best_of_three([&] {
+      const runtime::Memory memory(file.size(), pages);
+      read_all(file, team, [&](std::uint64_t offset, int) { return memory.data() + offset; });
+    });
+  };
+  const double small = into_fresh(runtime::HugePages::kOff);
+  const double huge = into_fresh(runtime::HugePages::kAuto);
   EngineOptions options;
   options.threads = threads;
   options.context = 64;
@@ -92,7 +97,8 @@ int run(const std::filesystem::path& path, int threads) {
   };
   fmt::print("{:.2f} GB, {} threads\n", gb, team.size());
   report("plain read into used buffers", plain);
-  report("plain read into fresh 4 KiB pages", fresh);
+  report("plain read into fresh 4 KiB pages", small);
+  report("plain read into fresh huge pages", huge);
   report("leyden, to the first token", load);
   return 0;
 }
