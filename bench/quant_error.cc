@@ -67,17 +67,18 @@ void round_q4_0(const Matrix& m, std::span<float> rounded) {
 }
 
 quant::Levels learn(const Matrix& m) {
-  std::vector<float> sample;
-  const std::vector<std::int64_t> rows = quant::sample_rows(m.rows, m.cols);
-  for (const std::int64_t row : rows) {
+  std::vector<float> weights;
+  const quant::LevelSample sample = quant::level_sample(m.rows, m.cols);
+  for (const std::int64_t row : sample.rows) {
     const auto begin = m.weight.begin() + row * m.cols;
-    sample.insert(sample.end(), begin, begin + m.cols);
+    weights.insert(weights.end(), begin, begin + m.cols);
   }
   const auto cols = static_cast<int>(m.cols);
-  return quant::learn_levels({.weight = sample.data(),
+  return quant::learn_levels({.weight = weights.data(),
                               .row_stride = cols,
-                              .n_rows = static_cast<int>(rows.size()),
-                              .cols = cols});
+                              .n_rows = static_cast<int>(sample.rows.size()),
+                              .cols = cols},
+                             quant::kGaussianLevels, sample.rounds);
 }
 
 /// Packs tile by tile and reads the tiles back; `read_back` can leave that out, to time packing.

@@ -20,6 +20,8 @@ std::span<const std::byte> Compressor::compress(std::span<const std::byte> bytes
   return std::span(frame_).first(n);
 }
 
+unsigned Compressor::version() { return ZSTD_versionNumber(); }
+
 Decompressor::Decompressor()
     : context_(ZSTD_createDCtx(), [](void* c) { ZSTD_freeDCtx(static_cast<ZSTD_DCtx*>(c)); }) {
   if (!context_) throw std::bad_alloc();

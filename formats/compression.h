@@ -16,6 +16,9 @@ class Compressor {
   /// The frame of some bytes, valid until the next call. Throws std::bad_alloc.
   std::span<const std::byte> compress(std::span<const std::byte> bytes);
 
+  /// zstd's: another one may make other frames of the same bytes.
+  static unsigned version();
+
  private:
   std::unique_ptr<void, void (*)(void*)> context_;
   int level_;

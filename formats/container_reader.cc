@@ -124,10 +124,12 @@ void ContainerReader::verify(const StoredTensor& tensor) const {
     }
   }
   if (sum.value() == tensor.checksum) return;
-  throw LoadError(name(), fmt::format("tensor '{}' at byte {} is damaged: its checksum is {}, "
-                                      "expected {}",
-                                      excerpt(tensor.spec.name, 200), tensor.offset,
-                                      to_hex(sum.value()), to_hex(tensor.checksum)));
+  throw LoadError(name(),
+                  fmt::format("tensor '{}' at byte {} is damaged: its checksum is {}, "
+                              "expected {}",
+                              excerpt(tensor.spec.name, 200),
+                              tensor.frames.empty() ? tensor.offset : tensor.frames.front().offset,
+                              to_hex(sum.value()), to_hex(tensor.checksum)));
 }
 
 }  // namespace leyden::formats

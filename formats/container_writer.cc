@@ -44,7 +44,7 @@ std::uint64_t place_parts(ContainerIndex& index, bool compressed) {
 
 ContainerWriter::Progress::Progress(std::uint64_t bytes) : checksum(bytes) {
   for (std::size_t i = 0; i < checksum.n_chunks(); ++i) {
-    missing.push_back(static_cast<std::int64_t>(checksum.chunk_bytes(i)));
+    chunks.push_back({checksum.chunk_bytes(i), checksum.chunk_bytes(i), nullptr});
   }
 }
 
@@ -62,144 +62,165 @@ ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string 
     progress_.emplace_back(index_.tensors.back().bytes);
   }
   end_ = place_parts(index_, compressed_);
-  const Checksum identity =
-      checksum(options.source + (compressed_ ? "\nzstd\n" : "\n") + to_json(index_));
+  const std::string form =
+      compressed_ ? fmt::format("zstd {} {}", kLevel, Compressor::version()) : "plain";
+  const Checksum identity = checksum(options.source + "\n" + form + "\n" + to_json(index_));
   file_.emplace(path, end_, 0644, options.unfinished);
   journal_.emplace(path.string() + ".partial.journal", identity, options.unfinished);
   if (recovered().empty()) file_->clear(end_);
-  for (const WrittenPiece& piece : recovered()) {
-    if (compressed_) end_ = std::max(end_, piece.file_offset + piece.stored_bytes);
-  }
+  if (compressed_) order_.emplace(end_);
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     file_->write(index_.blobs[i].offset, std::as_bytes(std::span(blobs[i].bytes)));
   }
 }
 
-bool ContainerWriter::adopt(const WrittenPiece& piece, std::span<std::byte> bytes) {
+bool ContainerWriter::adopt(const WrittenPiece& piece, std::span<std::byte> bytes,
+                            std::uint64_t number) {
   if (piece.tensor >= index_.tensors.size() || piece.bytes != bytes.size()) return false;
   const StoredTensor& stored = index_.tensors[piece.tensor];
   if (piece.offset > stored.bytes || piece.bytes > stored.bytes - piece.offset) return false;
+  if (compressed_) return read_frame(piece, bytes, number);
   try {
-    if (compressed_) {
-      if (!read_frame(piece, bytes)) return false;
-    } else {
-      file_->read(stored.offset + piece.offset, bytes);
-      if (checksum(bytes) != piece.checksum) return false;
-    }
+    file_->read(stored.offset + piece.offset, bytes);
   } catch (const WriteError&) {
     return false;
   }
+  if (checksum(bytes) != piece.checksum) return false;
   record(piece.tensor, piece.offset, bytes);
-  if (compressed_) add_frame(piece);
   return true;
 }
 
-void ContainerWriter::sync_now_and_then(std::uint64_t bytes) {
+void ContainerWriter::add_to_journal(const WrittenPiece& piece) {
+  journal_->add(piece);
   // Whoever crosses a multiple syncs, and the others go on writing.
-  const std::uint64_t before = written_.fetch_add(bytes);
-  if (before / kSyncEvery == (before + bytes) / kSyncEvery) return;
+  const std::uint64_t before = written_.fetch_add(piece.stored_bytes);
+  if (before / kSyncEvery == (before + piece.stored_bytes) / kSyncEvery) return;
   file_->sync();
   journal_->sync();
 }
 
 void ContainerWriter::write(std::size_t tensor, std::uint64_t offset,
-                            std::span<const std::byte> bytes) {
+                            std::span<const std::byte> bytes, std::uint64_t number) {
   const StoredTensor& stored = index_.tensors.at(tensor);
   if (offset > stored.bytes || bytes.size() > stored.bytes - offset) {
     throw std::logic_error(fmt::format("tensor '{}': {} bytes at byte {} don't fit into {}",
                                        stored.spec.name, bytes.size(), offset, stored.bytes));
   }
-  const WrittenPiece piece =
-      compressed_ ? write_frame(tensor, offset, bytes) : write_plain(tensor, offset, bytes);
   record(tensor, offset, bytes);
-  if (compressed_) add_frame(piece);
-  journal_->add(piece);
-  sync_now_and_then(piece.stored_bytes);
+  if (compressed_) {
+    write_frame(tensor, offset, bytes, number);
+  } else {
+    write_plain(tensor, offset, bytes);
+  }
 }
 
-WrittenPiece ContainerWriter::write_plain(std::size_t tensor, std::uint64_t offset,
-                                          std::span<const std::byte> bytes) {
+void ContainerWriter::write_plain(std::size_t tensor, std::uint64_t offset,
+                                  std::span<const std::byte> bytes) {
   const std::uint64_t place = index_.tensors[tensor].offset + offset;
   file_->write(place, bytes);
-  return {tensor, offset, bytes.size(), place, bytes.size(), checksum(bytes)};
+  add_to_journal({tensor, offset, bytes.size(), place, bytes.size(), checksum(bytes)});
 }
 
-WrittenPiece ContainerWriter::write_frame(std::size_t tensor, std::uint64_t offset,
-                                          std::span<const std::byte> bytes) {
+void ContainerWriter::write_frame(std::size_t tensor, std::uint64_t offset,
+                                  std::span<const std::byte> bytes, std::uint64_t number) {
   Compressor compressor(kLevel);
-  const auto frame = compressor.compress(bytes);
-  std::uint64_t place = 0;
-  {
+  const auto content = compressor.compress(bytes);
+  place_frame(number, {{tensor, offset, bytes.size(), 0, content.size(), checksum(content)},
+                       {content.begin(), content.end()}});
+}
+
+void ContainerWriter::place_frame(std::uint64_t number, Frame frame) {
+  for (const Frame& placed : order_->place(number, std::move(frame))) {
+    const WrittenPiece& piece = placed.piece;
+    if (!placed.is_in_place) {
+      file_->write(piece.file_offset, placed.content);
+      add_to_journal(piece);
+    }
     const std::lock_guard lock(mutex_);
-    place = std::exchange(end_, end_ + frame.size());
+    progress_[piece.tensor].frames[piece.offset] = {piece.bytes, piece.file_offset,
+                                                    piece.stored_bytes};
   }
-  file_->write(place, frame);
-  return {tensor, offset, bytes.size(), place, frame.size(), checksum(frame)};
 }
 
-bool ContainerWriter::read_frame(const WrittenPiece& piece, std::span<std::byte> bytes) {
+bool ContainerWriter::read_frame(const WrittenPiece& piece, std::span<std::byte> bytes,
+                                 std::uint64_t number) {
   if (piece.stored_bytes > Decompressor::bound(piece.bytes)) return false;
-  std::vector<std::byte> frame(piece.stored_bytes);
-  file_->read(piece.file_offset, frame);
-  return checksum(frame) == piece.checksum && Decompressor().decompress(frame, bytes);
-}
-
-void ContainerWriter::add_frame(const WrittenPiece& piece) {
-  const std::lock_guard lock(mutex_);
-  progress_[piece.tensor].frames[piece.offset] = {piece.bytes, piece.file_offset,
-                                                  piece.stored_bytes};
+  std::vector<std::byte> content(piece.stored_bytes);
+  try {
+    file_->read(piece.file_offset, content);
+  } catch (const WriteError&) {
+    return false;
+  }
+  if (checksum(content) != piece.checksum || !Decompressor().decompress(content, bytes)) {
+    return false;
+  }
+  record(piece.tensor, piece.offset, bytes);
+  place_frame(number, {piece, std::move(content)});
+  return true;
 }
 
 void ContainerWriter::record(std::size_t tensor, std::uint64_t offset,
                              std::span<const std::byte> bytes) {
-  const StoredTensor& stored = index_.tensors[tensor];
-  Progress& progress = progress_[tensor];
   while (!bytes.empty()) {
-    const std::size_t chunk = offset / kChunk;
-    const std::uint64_t chunk_bytes = progress.checksum.chunk_bytes(chunk);
-    const std::uint64_t in_chunk = offset - chunk * kChunk;
-    const auto part = bytes.first(std::min<std::size_t>(bytes.size(), chunk_bytes - in_chunk));
-    const auto part_bytes = static_cast<std::int64_t>(part.size());
-    std::vector<std::byte> whole;  // if this completes a chunk that came in several pieces
-    {
-      const std::lock_guard lock(mutex_);
-      const std::int64_t missing = progress.missing[chunk] -= part_bytes;
-      if (missing < 0) {
-        throw std::logic_error(
-            fmt::format("tensor '{}': bytes near {} are written twice", stored.spec.name, offset));
-      }
-      if (part.size() < chunk_bytes) {
-        std::vector<std::byte>& begun = progress.begun[chunk];
-        begun.resize(chunk_bytes);
-        std::copy(part.begin(), part.end(), begun.begin() + static_cast<std::ptrdiff_t>(in_chunk));
-        if (missing == 0) {
-          whole = std::move(begun);
-          progress.begun.erase(chunk);
-        }
-      }
-    }
-    if (part.size() == chunk_bytes) progress.checksum.set(chunk, part);
-    if (!whole.empty()) progress.checksum.set(chunk, whole);
+    const std::uint64_t room = kChunk - offset % kChunk;
+    const auto part = bytes.first(std::min<std::size_t>(bytes.size(), room));
+    record_part(tensor, offset, part);
     offset += part.size();
     bytes = bytes.subspan(part.size());
   }
 }
 
+/// A part of one chunk. What is long (copying, hashing) is done without the lock.
+void ContainerWriter::record_part(std::size_t tensor, std::uint64_t offset,
+                                  std::span<const std::byte> part) {
+  Progress& progress = progress_[tensor];
+  const std::size_t number = offset / kChunk;
+  Chunk& chunk = progress.chunks[number];
+  const std::uint64_t chunk_bytes = progress.checksum.chunk_bytes(number);
+  const bool is_whole = part.size() == chunk_bytes;
+  {
+    const std::lock_guard lock(mutex_);
+    if (part.size() > chunk.unclaimed) {
+      throw std::logic_error(fmt::format("tensor '{}': bytes near {} are written twice",
+                                         index_.tensors[tensor].spec.name, offset));
+    }
+    chunk.unclaimed -= part.size();
+    if (!is_whole && !chunk.begun) {
+      chunk.begun = std::make_unique_for_overwrite<std::byte[]>(chunk_bytes);
+    }
+  }
+  if (is_whole) {
+    progress.checksum.set(number, part);
+  } else {
+    std::copy(part.begin(), part.end(), chunk.begun.get() + offset % kChunk);
+  }
+  std::unique_ptr<std::byte[]> complete;
+  {
+    const std::lock_guard lock(mutex_);
+    chunk.missing -= part.size();
+    if (chunk.missing == 0) complete = std::move(chunk.begun);
+  }
+  if (complete) progress.checksum.set(number, {complete.get(), chunk_bytes});
+}
+
 std::string ContainerWriter::finish() {
   for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
     const Progress& progress = progress_[i];
-    for (std::size_t chunk = 0; chunk < progress.checksum.n_chunks(); ++chunk) {
-      if (progress.missing[chunk] == 0) continue;
+    for (std::size_t chunk = 0; chunk < progress.chunks.size(); ++chunk) {
+      if (progress.chunks[chunk].missing == 0) continue;
       throw std::logic_error(fmt::format("tensor '{}': {} bytes from byte {} on were never written",
-                                         index_.tensors[i].spec.name, progress.missing[chunk],
-                                         chunk * kChunk));
+                                         index_.tensors[i].spec.name,
+                                         progress.chunks[chunk].missing, chunk * kChunk));
     }
     index_.tensors[i].checksum = progress.checksum.value();
     for (const auto& [offset, frame] : progress.frames) {
       index_.tensors[i].frames.push_back(frame);
     }
   }
-  const std::uint64_t index_offset = aligned(end_, kSmallAlignment);
+  if (compressed_ && order_->n_waiting() > 0) {
+    throw std::logic_error("the numbers of compressed pieces have a gap");
+  }
+  const std::uint64_t index_offset = aligned(compressed_ ? order_->end() : end_, kSmallAlignment);
   file_->resize(index_offset);
   write_index(kContainer, *file_, index_offset, to_json(index_));
   file_->commit();

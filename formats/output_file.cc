@@ -118,4 +118,6 @@ void OutputFile::commit() {
   if (!synced) fail("write the directory entry to disk");
 }
 
+void check_writable(const std::filesystem::path& path) { const OutputFile file(path, 0); }
+
 }  // namespace leyden::formats

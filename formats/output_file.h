@@ -64,4 +64,8 @@ class OutputFile {
   bool stays_ = false;  // PATH.partial, or it has its name already
 };
 
+/// Whether OutputFile could be had at `path` now, for asking before hours of work. Leaves nothing
+/// behind. Errors: WriteError as its constructor's.
+void check_writable(const std::filesystem::path& path);
+
 }  // namespace leyden::formats

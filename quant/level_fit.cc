@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
-#include "quant/group_codes.h"
 #include "quant/number.h"
 #include "quant/pack.h"
 #include "simd/kernels.h"
@@ -45,24 +45,42 @@ std::vector<SampleBlock> cut(const SampleRows& rows) {
   return blocks;
 }
 
-/// Per level: sum(i s w) and sum(i s^2) over the weights that took it.
+/// Per level: sum(i s w) and sum(i s^2) over the weights that took it. In several strands, because
+/// an addition waits for the one before it to the same number, and few levels take most weights.
 struct Sums {
-  std::array<double, kInt4Levels> sw = {}, ss = {};
+  static constexpr std::size_t kStrands = 4;
+  std::array<std::array<double, kInt4Levels>, kStrands> sw = {}, ss = {};
+
+  static std::array<double, kInt4Levels> total(
+      const std::array<std::array<double, kInt4Levels>, kStrands>& strands) {
+    std::array<double, kInt4Levels> sum = {};
+    for (const auto& strand : strands) {
+      for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += strand[j];
+    }
+    return sum;
+  }
 };
 
-void add_block(const SampleBlock& block, const std::byte* packed, Sums& sums) {
-  for (int row = 0; row < block.n_rows; ++row) {
-    for (int first = 0; first < block.n_cols; first += kGroup) {
-      const GroupCodes codes = read_group(WeightFormat::kInt4, packed, row, first / kGroup);
-      const double scale = fp16_to_f32(codes.scale);
-      const int n = std::min(kGroup, block.n_cols - first);
-      for (int k = 0; k < n; ++k) {
-        const std::size_t code = codes.code[static_cast<std::size_t>(k)];
-        const int column = first + k;
-        const double importance = block.importance == nullptr ? 1 : block.importance[column];
-        sums.sw[code] += importance * scale * block.columns[column * kTileRows + row];
-        sums.ss[code] += importance * scale * scale;
-      }
+/// One group of a block: bytes as simd/layout.h has them.
+void add_group(const SampleBlock& block, const std::uint8_t* packed, int group, Sums& sums) {
+  double scale[kTileRows];
+  for (int row = 0; row < kTileRows; ++row) {
+    std::uint16_t code;
+    std::memcpy(&code, packed + (group * kTileRows + row) * 2, sizeof code);
+    scale[row] = row < block.n_rows ? fp16_to_f32(code) : 0;
+  }
+  const std::uint8_t* const bytes = packed + simd::kBlockScaleBytes;
+  const int end = std::min(block.n_cols, (group + 1) * kGroup);
+  for (int column = group * kGroup; column < end; ++column) {
+    const std::uint8_t* const quads = bytes + column / 8 * kTileRows * 4 + column % 4;
+    const int shift = column % 8 < 4 ? 0 : 4;
+    const float* const weight = block.columns + column * kTileRows;
+    const double importance = block.importance == nullptr ? 1 : block.importance[column];
+    for (std::size_t row = 0; row < kTileRows; ++row) {
+      const std::size_t code = quads[row * 4] >> shift & 15;
+      const double is = importance * scale[row];
+      sums.sw[row % Sums::kStrands][code] += is * weight[row];
+      sums.ss[row % Sums::kStrands][code] += is * scale[row];
     }
   }
 }
@@ -73,7 +91,9 @@ Sums pack_sample(const std::vector<SampleBlock>& blocks, const RealLevels& level
   Sums sums;
   for (const SampleBlock& block : blocks) {
     simd::kernels().pack_int4(block.columns, block.n_cols, form, block.importance, packed);
-    add_block(block, packed, sums);
+    for (int group = 0; group * kGroup < block.n_cols; ++group) {
+      add_group(block, reinterpret_cast<const std::uint8_t*>(packed), group, sums);
+    }
   }
   return sums;
 }
@@ -106,30 +126,38 @@ Levels round_levels(const RealLevels& levels, const std::array<double, kInt4Leve
 
 }  // namespace
 
-Levels learn_levels(const SampleRows& rows, const Levels& start) {
+Levels learn_levels(const SampleRows& rows, const Levels& start, int rounds) {
   const std::vector<SampleBlock> blocks = cut(rows);
   RealLevels levels;
   for (std::size_t j = 0; j < levels.size(); ++j) levels[j] = start[j] - simd::kInt4Offset;
-  Sums sums;
-  for (int round = 0; round < kLevelRounds; ++round) {
-    sums = pack_sample(blocks, levels);
+  std::array<double, kInt4Levels> ss = {};
+  for (int round = 0; round < rounds; ++round) {
+    const Sums sums = pack_sample(blocks, levels);
+    const auto sw = Sums::total(sums.sw);
+    ss = Sums::total(sums.ss);
     for (std::size_t j = 0; j < levels.size(); ++j) {
-      if (sums.ss[j] > 0) levels[j] = sums.sw[j] / sums.ss[j];
+      if (ss[j] > 0) levels[j] = sw[j] / ss[j];
     }
     std::sort(levels.begin(), levels.end());  // a level that nothing took may be overtaken
   }
-  const bool learned = std::any_of(sums.ss.begin(), sums.ss.end(), [](double s) { return s > 0; });
-  return learned && longer_arm(levels) > 0 ? round_levels(levels, sums.ss) : start;
+  const bool learned = std::any_of(ss.begin(), ss.end(), [](double s) { return s > 0; });
+  return learned && longer_arm(levels) > 0 ? round_levels(levels, ss) : start;
 }
 
-std::vector<std::int64_t> sample_rows(std::int64_t rows, std::int64_t cols) {
-  const std::int64_t weights = std::clamp(rows * cols / kSampleShare, kLeastSample, kMostSample);
-  const std::int64_t wanted = std::clamp((weights + cols - 1) / cols, std::int64_t{1}, rows);
-  std::vector<std::int64_t> chosen(static_cast<std::size_t>(wanted));
+LevelSample level_sample(std::int64_t rows, std::int64_t cols) {
+  const std::int64_t all = rows * cols, least = std::min(kLeastSample, all / 8);
+  const std::int64_t weights = std::clamp(all / kSampleShare, least, kMostSample);
+  constexpr std::int64_t kTile = kTileRows;
+  const std::int64_t row_tiles = (weights + kTile * cols - 1) / (kTile * cols);
+  const std::int64_t wanted = std::clamp(row_tiles * kTile, std::int64_t{1}, rows);
+  LevelSample sample;
   for (std::int64_t i = 0; i < wanted; ++i) {
-    chosen[static_cast<std::size_t>(i)] = (2 * i + 1) * rows / (2 * wanted);
+    sample.rows.push_back((2 * i + 1) * rows / (2 * wanted));
   }
-  return chosen;
+  const std::int64_t a_quarter = all / 4 / (wanted * cols);
+  sample.rounds = static_cast<int>(
+      std::clamp(a_quarter, std::int64_t{kLeastRounds}, std::int64_t{kLevelRounds}));
+  return sample;
 }
 
 }  // namespace leyden::quant

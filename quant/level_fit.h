@@ -8,6 +8,12 @@
 
 namespace leyden::quant {
 
+constexpr int kLevelRounds = 6;
+constexpr int kLeastRounds = 2;
+constexpr std::int64_t kSampleShare = 24;
+constexpr std::int64_t kLeastSample = 1 << 13;  // 256 groups
+constexpr std::int64_t kMostSample = 1 << 16;
+
 /// Some rows of a matrix, f32, for learning its levels.
 struct SampleRows {
   const float* weight = nullptr;  // [n_rows, cols], rows row_stride floats apart
@@ -25,17 +31,19 @@ struct SampleRows {
 /// `start` get within a per mille of that. The result is then scaled so that rounding its levels to
 /// integers costs least.
 /// A sample of zeros, or one with a weight that can't be packed, gives `start` back.
-Levels learn_levels(const SampleRows& rows, const Levels& start = kGaussianLevels);
+Levels learn_levels(const SampleRows& rows, const Levels& start = kGaussianLevels,
+                    int rounds = kLevelRounds);
 
-/// Which rows of a matrix [rows, cols] to learn from: evenly spread, together about 1 /
-/// kSampleShare of its weights, but at least kLeastSample and at most kMostSample of them (or all
-/// rows). Learning then takes a quarter of the time of packing, and a few percent for large
-/// matrices.
-std::vector<std::int64_t> sample_rows(std::int64_t rows, std::int64_t cols);
+/// What to learn a matrix' levels from.
+struct LevelSample {
+  std::vector<std::int64_t> rows;  // numbers of rows, ascending, evenly spread
+  int rounds = 0;
+};
 
-constexpr int kLevelRounds = 6;
-constexpr std::int64_t kSampleShare = 24;
-constexpr std::int64_t kLeastSample = 1 << 13;  // 256 groups
-constexpr std::int64_t kMostSample = 1 << 16;
+/// The sample of a matrix [rows, cols]: about 1 / kSampleShare of its weights, but at least
+/// kLeastSample or an eighth, whichever is less, and at most kMostSample. Rows are taken in
+/// sixteens, which cost as much as one. All rounds together pack a quarter of the matrix, so that
+/// learning takes less than a third of the time, and a few percent for large matrices.
+LevelSample level_sample(std::int64_t rows, std::int64_t cols);
 
 }  // namespace leyden::quant

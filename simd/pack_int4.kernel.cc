@@ -56,18 +56,38 @@ LEYDEN_INLINE F32x16 quotient_or_zero(F32x16 a, F32x16 b) {
   return select(greater(abs(b), zero_f32()), a / b, zero_f32());
 }
 
-LEYDEN_INLINE F32x16 find_scale(const Group& group, const Table& table, float arm) {
-  F32x16 largest = zero_f32();
+/// Inverse scales that put the largest |weight| at the end of the longer and the shorter arm.
+struct Arms {
+  F32x16 longer, shorter;
+};
+
+LEYDEN_INLINE Arms find_arms(const Group& group, float low, float high) {
+  F32x16 above = zero_f32(), below = zero_f32();  // of zero
   for (int k = 0; k < group.n; ++k) {
-    largest = max(abs(load(group.weight + k * kTileRows)), largest);
+    const F32x16 w = load(group.weight + k * kTileRows);
+    above = max(w, above);
+    below = max(zero_f32() - w, below);
   }
-  const F32x16 whole = quotient_or_zero(broadcast(arm), largest);
+  const F32x16 largest = max(above, below);
+  const F32x16 longer = quotient_or_zero(broadcast(low > high ? low : high), largest);
+  const F32x16 shorter = quotient_or_zero(broadcast(low > high ? high : low), largest);
+  // The arms have different signs, and so have the scales that put one weight at either of them.
+  const Mask16 is_below = greater(below, above);
+  const F32x16 minus_longer = zero_f32() - longer, minus_shorter = zero_f32() - shorter;
+  if (low > high) {
+    return {select(is_below, longer, minus_longer), select(is_below, minus_shorter, shorter)};
+  }
+  return {select(is_below, minus_longer, longer), select(is_below, shorter, minus_shorter)};
+}
+
+LEYDEN_INLINE F32x16 find_scale(const Group& group, const Table& table, float low, float high) {
+  const Arms arms = find_arms(group, low, high);
   Fit best = {zero_f32(), zero_f32(), zero_f32()};
-  for (int trial = 0; trial < kInt4Trials; ++trial) {
-    const float share = kFirstShare + kShareStep * static_cast<float>(trial);
-    const F32x16 inverse = whole * broadcast(share);
-    best = better(best, fit(group, table, inverse));
-    best = better(best, fit(group, table, zero_f32() - inverse));
+  for (const float share : kLongShares) {
+    best = better(best, fit(group, table, arms.longer * broadcast(share)));
+  }
+  for (const float share : kShortShares) {
+    best = better(best, fit(group, table, arms.shorter * broadcast(share)));
   }
   for (int i = 0; i < kInt4Refinements; ++i) {
     best = better(best, fit(group, table, quotient_or_zero(best.ll, best.wl)));
@@ -97,7 +117,7 @@ void pack_int4(const float* columns, int n_cols, const Int4Levels& levels, const
     const int left = n_cols - first;
     const Group group = {weight, importance == nullptr ? nullptr : importance + first,
                          left > kGroup ? kGroup : left};
-    const F32x16 scale = find_scale(group, table, low > high ? low : high);
+    const F32x16 scale = find_scale(group, table, low, high);
     const F32x16 inverse = store_scales(scale, block + g * kTileRows * 2);
     for (int pair = 0; pair < kGroup / 8; ++pair) {
       const float* const eight = weight + 8 * pair * kTileRows;

@@ -80,17 +80,23 @@ Fit fit(const Group& group, const Int4Levels& levels, float inverse) {
 float find_scale(const Group& group, const Int4Levels& levels) {
   const float largest = largest_of(group);
   if (largest == 0) return 0;
-  const float whole = std::max(-levels.level[0], levels.level[kInt4Levels - 1]) / largest;
+  float above = 0, below = 0;  // of zero
+  for (int k = 0; k < group.n; ++k) {
+    above = std::max(above, group.weight[k]);
+    below = std::max(below, -group.weight[k]);
+  }
+  // The largest weight keeps its sign if the arm it is put at has the same.
+  const float low = -levels.level[0], high = levels.level[kInt4Levels - 1];
+  const float keeps_sign = (below > above) == (low > high) ? 1.0f : -1.0f;
+  const float longer = keeps_sign * (std::max(low, high) / largest);
+  const float shorter = -keeps_sign * (std::min(low, high) / largest);
   Fit best;
   const auto offer = [&](float inverse) {
     const Fit f = fit(group, levels, inverse);
     if (f.quotient > best.quotient) best = f;
   };
-  for (int trial = 0; trial < kInt4Trials; ++trial) {
-    const float inverse = whole * (kFirstShare + kShareStep * static_cast<float>(trial));
-    offer(inverse);
-    offer(-inverse);
-  }
+  for (const float share : kLongShares) offer(longer * share);
+  for (const float share : kShortShares) offer(shorter * share);
   if (best.wl == 0) return 0;
   for (int i = 0; i < kInt4Refinements; ++i) offer(best.ll / best.wl);
   return best.wl / best.ll;

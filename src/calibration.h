@@ -35,6 +35,8 @@ class Calibration {
   void save(const std::filesystem::path& file) const;
 
   const std::map<std::string, ColumnEnergy>& tensors() const { return tensors_; }
+  /// The file it was loaded from, for messages.
+  const std::string& source() const { return source_; }
 
   /// How much the squared error of each column counts, [count, cols], on average 1 per matrix: the
   /// mean square of its activations, but at least kLeastImportance of the average, since the text

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "formats/container_writer.h"
+#include "formats/load_error.h"
 #include "src/fingerprint.h"
 #include "src/model/load_meter.h"
 #include "src/model/tensor_builder.h"
@@ -20,12 +21,14 @@ namespace {
 
 /// Changes whenever the same input would be rounded to other numbers: a container begun by another
 /// version isn't gone on with.
-constexpr const char* kRounding = "rounding 1";
+constexpr const char* kRounding = "rounding 2";
 
-/// A piece of a tensor.
+/// Making a piece of a tensor, or learning the levels of a matrix.
 struct Job {
   std::size_t tensor;
   int piece;
+  int learns = -1;           // the matrix; pieces: -1
+  std::uint64_t number = 0;  // of the piece in the order in which the checkpoint holds them
 };
 
 /// The builders of all tensors; they borrow the plan.
@@ -39,26 +42,56 @@ struct Builders {
     }
     const model::FormatChooser choose = format_chooser(recipe, checkpoint);
     all.reserve(plan.size());
+    bool is_used = false;
     for (const model::PlannedTensor& planned : plan) {
-      all.emplace_back(
-          checkpoint, planned, choose(planned),
-          calibration == nullptr ? std::vector<float>() : calibration->importance(planned));
+      const quant::WeightFormat format = choose(planned);
+      std::vector<float> importance;
+      if (calibration != nullptr && format == quant::WeightFormat::kInt4) {
+        importance = calibration->importance(planned);
+        is_used |= !importance.empty();
+      }
+      all.emplace_back(checkpoint, planned, format, std::move(importance));
     }
+    if (calibration == nullptr || is_used) return;
+    throw formats::LoadError(
+        calibration->source(),
+        "holds nothing about a tensor that becomes int4: another model's calibration, or a recipe "
+        "without int4");
   }
 
-  /// All pieces in the order in which the checkpoint holds them.
-  std::vector<Job> jobs() const {
-    std::vector<std::pair<model::SourceRows::Place, Job>> placed;
+  /// All pieces in the order in which the checkpoint holds them; and what has to be learned for
+  /// them, n_ahead pieces earlier, so that the threads which need it don't wait for the one that
+  /// learns it.
+  std::vector<Job> jobs(std::size_t n_ahead) const {
+    std::vector<std::pair<model::SourceRows::Place, Job>> pieces;
     for (std::size_t i = 0; i < all.size(); ++i) {
       for (int piece = 0; piece < all[i].n_pieces(); ++piece) {
-        placed.push_back({all[i].place(piece), {i, piece}});
+        pieces.push_back({all[i].place(piece), {i, piece}});
       }
     }
-    std::stable_sort(placed.begin(), placed.end(),
+    std::stable_sort(pieces.begin(), pieces.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<Job> sorted;
-    for (const auto& [place, job] : placed) sorted.push_back(job);
+    std::size_t looked_at = 0;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      for (; looked_at < std::min(i + n_ahead + 1, pieces.size()); ++looked_at) {
+        Job job = pieces[looked_at].second;
+        job.number = looked_at;
+        job.learns = all[job.tensor].matrix_that_learns(job.piece);
+        if (job.learns >= 0) sorted.push_back(job);
+      }
+      Job job = pieces[i].second;
+      job.number = i;
+      sorted.push_back(job);
+    }
     return sorted;
+  }
+
+  std::size_t n_pieces() const {
+    std::size_t n = 0;
+    for (const model::TensorBuilder& builder : all)
+      n += static_cast<std::size_t>(builder.n_pieces());
+    return n;
   }
 
   std::vector<model::PlannedTensor> plan;
@@ -93,15 +126,15 @@ class Conversion {
       : options_(options),
         team_(team),
         builders_(checkpoint, recipe, options.calibration),
-        jobs_(builders_.jobs()),
+        jobs_(builders_.jobs(kAhead * static_cast<std::size_t>(team.size()))),
         writer_(options.out, recipe.name, blobs_of(checkpoint, options.expert_counts),
                 specs_of(builders_),
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
                  .compressed = options.compress,
                  .source = source_of(checkpoint, recipe, options)}),
-        meters_(options.measure ? jobs_.size() : 0),
-        buffers_(static_cast<std::size_t>(team.size())),
+        meters_(options.measure ? builders_.n_pieces() : 0),
+        workers_(static_cast<std::size_t>(team.size())),
         report_([this, progress](std::uint64_t done, std::uint64_t total) {
           const std::string* const name = current_.load(std::memory_order_relaxed);
           if (progress) progress(done, total, name == nullptr ? "" : *name);
@@ -110,38 +143,70 @@ class Conversion {
 
   ConvertResult run() {
     const auto recovered = recovered_pieces();
-    std::atomic<std::uint64_t> resumed = 0;
-    team_.run(static_cast<int>(jobs_.size()), [&](int i, int worker) {
+    team_.run(static_cast<int>(jobs_.size()), [&](int i, int index) {
       const Job& job = jobs_[static_cast<std::size_t>(i)];
-      const model::TensorBuilder& builder = builders_.all[job.tensor];
-      const model::TensorBuilder::Range range = builder.range(job.piece);
-      current_.store(&builder.spec().name, std::memory_order_relaxed);
-      meter_.attempt(range.bytes, [&] {
-        runtime::Memory& buffer = buffers_[static_cast<std::size_t>(worker)];
-        if (buffer.size() < range.bytes) buffer = runtime::Memory(range.bytes);
-        const std::span<std::byte> bytes(buffer.data(), range.bytes);
-        const auto found = recovered.find({job.tensor, range.offset});
-        if (found != recovered.end() && writer_.adopt(found->second, bytes)) {
-          resumed += range.bytes;
-        } else {
-          builder.build(job.piece, bytes.data());
-          writer_.write(job.tensor, range.offset, bytes);
-        }
-        if (options_.measure) {
-          meters_[static_cast<std::size_t>(i)] = builder.measure(job.piece, bytes.data());
-        }
-      });
+      Worker& worker = workers_[static_cast<std::size_t>(index)];
+      const auto start = Clock::now();
+      if (job.learns >= 0) {
+        learn(job, recovered);
+      } else {
+        make(job, recovered, worker);
+      }
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      worker.seconds += seconds;
+      if (job.learns >= 0) worker.learning_seconds += seconds;
     });
     ConvertResult result;
     result.fingerprint = writer_.finish();
-    result.resumed_bytes = resumed;
+    double seconds = 0;
+    for (const Worker& worker : workers_) {
+      seconds += worker.seconds;
+      result.resumed_bytes += worker.resumed_bytes;
+      result.learning_share += worker.learning_seconds;
+    }
+    if (seconds > 0) result.learning_share /= seconds;
     if (options_.measure) add_losses(result);
     return result;
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   /// By tensor and offset; of a piece that was written again the last one.
   using Pieces = std::map<std::pair<std::size_t, std::uint64_t>, formats::WrittenPiece>;
+
+  /// How many pieces a thread early levels are learned: learning takes as long as one piece or two.
+  static constexpr std::size_t kAhead = 3;
+
+  struct alignas(64) Worker {
+    runtime::Memory buffer;
+    double seconds = 0, learning_seconds = 0;
+    std::uint64_t resumed_bytes = 0;
+  };
+
+  /// Unless the first piece, and so most likely the matrix, is there already.
+  void learn(const Job& job, const Pieces& recovered) {
+    const model::TensorBuilder& builder = builders_.all[job.tensor];
+    if (recovered.contains({job.tensor, builder.range(job.piece).offset})) return;
+    meter_.attempt(0, [&] { builder.learn(job.learns); });
+  }
+
+  void make(const Job& job, const Pieces& recovered, Worker& worker) {
+    const model::TensorBuilder& builder = builders_.all[job.tensor];
+    const model::TensorBuilder::Range range = builder.range(job.piece);
+    current_.store(&builder.spec().name, std::memory_order_relaxed);
+    meter_.attempt(range.bytes, [&] {
+      if (worker.buffer.size() < range.bytes) worker.buffer = runtime::Memory(range.bytes);
+      const std::span<std::byte> bytes(worker.buffer.data(), range.bytes);
+      const auto found = recovered.find({job.tensor, range.offset});
+      if (found != recovered.end() && writer_.adopt(found->second, bytes, job.number)) {
+        worker.resumed_bytes += range.bytes;
+      } else {
+        builder.build(job.piece, bytes.data());
+        writer_.write(job.tensor, range.offset, bytes, job.number);
+      }
+      if (options_.measure) meters_[job.number] = builder.measure(job.piece, bytes.data());
+    });
+  }
 
   static std::string source_of(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
                                const ConvertOptions& options) {
@@ -166,7 +231,9 @@ class Conversion {
   void add_losses(ConvertResult& result) const {
     // Sums are rounded: pieces are added in the order of the jobs, whoever did them.
     std::vector<quant::ErrorMeter> by_tensor(builders_.all.size());
-    for (std::size_t i = 0; i < jobs_.size(); ++i) by_tensor[jobs_[i].tensor].merge(meters_[i]);
+    for (const Job& job : jobs_) {
+      if (job.learns < 0) by_tensor[job.tensor].merge(meters_[job.number]);
+    }
     quant::ErrorMeter total;
     for (std::size_t i = 0; i < by_tensor.size(); ++i) {
       const quant::TensorSpec& spec = builders_.all[i].spec();
@@ -182,8 +249,8 @@ class Conversion {
   Builders builders_;
   std::vector<Job> jobs_;
   formats::ContainerWriter writer_;
-  std::vector<quant::ErrorMeter> meters_;  // of each job
-  std::vector<runtime::Memory> buffers_;   // of each worker
+  std::vector<quant::ErrorMeter> meters_;  // of each piece
+  std::vector<Worker> workers_;
   std::atomic<const std::string*> current_ = nullptr;
   model::Progress report_;
   model::LoadMeter meter_;

@@ -50,6 +50,7 @@ struct TensorLoss {
 struct ConvertResult {
   std::string fingerprint;
   std::uint64_t resumed_bytes = 0;  // of tensors, found written
+  double learning_share = 0;        // of the threads' time: learning levels
   std::vector<TensorLoss> losses;   // of packed tensors, if measured
   quant::ErrorFigures total;        // over all of them
 };

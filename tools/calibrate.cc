@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "formats/model_config.h"
+#include "formats/output_file.h"
 #include "tools/commands.h"
 #include "tools/documents.h"
 #include "tools/model_options.h"
@@ -21,6 +22,7 @@ struct CalibrateOptions {
 };
 
 void run_calibrate(const CalibrateOptions& options) {
+  formats::check_writable(options.out);
   const auto engine = load_engine(options.model);
   const auto longest =
       static_cast<int>(std::min<std::int64_t>(options.document_tokens, engine->options().context));

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "formats/load_error.h"
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
 #include "tools/json_output.h"
@@ -33,12 +34,17 @@ void print_names(std::FILE* out, const char* what, const std::vector<std::string
 
 void run_compare(const CompareOptions& options) {
   const formats::ContainerReader first(options.first), second(options.second);
+  if (!options.json_file.empty()) check_json_target(options.json_file);
   runtime::ThreadTeam team(options.threads > 0 ? options.threads : runtime::usable_cores());
   ProgressLine line("comparing");
   const ContainerDifference difference =
       compare(first, second, team,
               [&line](std::uint64_t done, std::uint64_t total) { line.update(done, total); });
   line.clear();
+  if (difference.tensors.empty()) {
+    throw formats::LoadError(options.second, "has no tensor of the same name and shape as one of " +
+                                                 options.first + ": they hold different models");
+  }
 
   std::FILE* const out = human_output(options.json_file);
   json document = {{"first", {{"recipe", first.recipe()}, {"fingerprint", first.fingerprint()}}},

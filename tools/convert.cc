@@ -115,6 +115,7 @@ void run_convert(CommandOptions options) {
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
   if (options.dry_run) return print_costs(*checkpoint, recipe, plan, source_bytes, threads);
 
+  if (!options.report.empty()) check_json_target(options.report);
   runtime::ThreadTeam team(threads);
   options.convert.measure = !options.report.empty();
   const auto start = std::chrono::steady_clock::now();
@@ -135,6 +136,10 @@ void run_convert(CommandOptions options) {
   fmt::print("{}: {:.2f} GB in {:.1f} s ({:.0f} MB/s of input), fingerprint {}\n", out,
              gigabytes(std::filesystem::file_size(out)), seconds,
              static_cast<double>(source_bytes) / seconds / 1e6, result.fingerprint);
+  if (result.learning_share > 0) {
+    fmt::print("learning int4 levels took {:.1f} % of the threads' time\n",
+               100 * result.learning_share);
+  }
   if (options.report.empty()) return;
   fmt::print("loss: relative RMSE {:.5f}, worst group {:.3f}, cosine {:.6f}\n",
              result.total.relative_rmse, result.total.worst_group, result.total.cosine);

@@ -4,6 +4,8 @@
 
 #include "formats/json.h"
 #include "formats/json_field.h"
+#include "formats/load_error.h"
+#include "formats/utf8.h"
 #include "src/text/tokenizer.h"
 
 namespace leyden::tools {
@@ -32,8 +34,12 @@ Documents read_documents(const std::string& file) {
 
 Documents read_text(const Engine& engine, const std::string& file, int n_tokens) {
   if (file.ends_with(".json")) return read_documents(file);
-  const std::vector<std::int32_t> all =
-      engine.tokenizer().encode_text(formats::read_text_file(file));
+  const std::string text = formats::read_text_file(file);
+  const std::size_t valid = formats::utf8_valid_prefix(text);
+  if (valid < text.size()) {
+    throw formats::LoadError(file, "byte " + std::to_string(valid) + ": expected text in UTF-8");
+  }
+  const std::vector<std::int32_t> all = engine.tokenizer().encode_text(text);
   Documents documents;
   for (auto at = all.begin(); at != all.end();) {
     auto& document = documents.emplace_back();

@@ -18,7 +18,8 @@ std::vector<std::int32_t> tokens_of(const formats::JsonField& list);
 Documents read_documents(const std::string& file);
 
 /// A text file as documents of at most n_tokens tokens, each with the model's begin token before
-/// it; a .json file as above. Errors: LoadError, also when the model has no tokenizer.
+/// it; a .json file as above. Errors: LoadError, also for text that isn't UTF-8 and when the model
+/// has no tokenizer.
 Documents read_text(const Engine& engine, const std::string& file, int n_tokens);
 
 }  // namespace leyden::tools

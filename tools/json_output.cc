@@ -10,6 +10,22 @@
 
 namespace leyden::tools {
 
+namespace {
+
+/// Something that is written to as it is, such as /dev/stdout.
+bool is_stream(const std::string& file) {
+  std::error_code missing;
+  const auto kind = std::filesystem::status(file, missing).type();
+  using std::filesystem::file_type;
+  return kind == file_type::character || kind == file_type::fifo;
+}
+
+}  // namespace
+
+void check_json_target(const std::string& file) {
+  if (file != "-" && !is_stream(file)) formats::check_writable(file);
+}
+
 void write_json(const std::string& file, const nlohmann::json& document) {
   const std::string text =
       document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
@@ -18,10 +34,7 @@ void write_json(const std::string& file, const nlohmann::json& document) {
     if (!std::cout) throw std::runtime_error("standard output: can't write");
     return;
   }
-  std::error_code missing;
-  const auto kind = std::filesystem::status(file, missing).type();
-  using std::filesystem::file_type;
-  if (kind == file_type::character || kind == file_type::fifo) {  // as /dev/stdout
+  if (is_stream(file)) {
     std::ofstream out(file, std::ios::binary);
     out << text << std::flush;
     if (!out) throw std::runtime_error(file + ": can't write");

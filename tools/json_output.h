@@ -11,6 +11,10 @@ namespace leyden::tools {
 /// Errors: formats::WriteError, std::runtime_error naming the file.
 void write_json(const std::string& file, const nlohmann::json& document);
 
+/// Refuses a file that write_json() couldn't write, before the work whose result it is to hold.
+/// Errors: formats::WriteError.
+void check_json_target(const std::string& file);
+
 /// Where text for people goes: standard output, unless that is where the JSON goes.
 std::FILE* human_output(const std::string& json_file);
 

@@ -63,23 +63,31 @@ SourceRows::Place SourceRows::place(std::int64_t matrix, std::int64_t first_row)
 
 std::vector<float> SourceRows::read(std::int64_t matrix, std::int64_t first_row,
                                     std::int64_t n) const {
+  std::vector<float> rows(static_cast<std::size_t>(n * planned_.cols));
+  read(matrix, first_row, n, rows.data());
+  return rows;
+}
+
+void SourceRows::read(std::int64_t matrix, std::int64_t first_row, std::int64_t n,
+                      float* rows) const {
   const formats::CheckpointTensor& source = tensor(matrix);
   const std::int64_t begin = place(matrix, first_row).row;
-  const std::int64_t cols = planned_.cols;
-  std::vector<float> rows(static_cast<std::size_t>(n * cols));
   if (!planned_.source.transposed) {
-    checkpoint_.read_rows_f32(source, begin, begin + n, rows.data());
-    return rows;
+    checkpoint_.read_rows_f32(source, begin, begin + n, rows);
+    return;
   }
+  const std::int64_t cols = planned_.cols;
   std::vector<float> original(static_cast<std::size_t>(cols * planned_.rows));  // [cols, rows]
   checkpoint_.read_rows_f32(source, begin, begin + cols, original.data());
   for (std::int64_t r = 0; r < n; ++r) {
     for (std::int64_t c = 0; c < cols; ++c) {
-      rows[static_cast<std::size_t>(r * cols + c)] =
-          original[static_cast<std::size_t>(c * planned_.rows + first_row + r)];
+      rows[r * cols + c] = original[static_cast<std::size_t>(c * planned_.rows + first_row + r)];
     }
   }
-  return rows;
+}
+
+bool SourceRows::reads_whole(std::int64_t matrix) const {
+  return planned_.source.transposed || !tensor(matrix).stored_by_rows;
 }
 
 std::optional<TensorType> SourceRows::same_groups(WeightFormat format) const {

@@ -23,6 +23,13 @@ class SourceRows {
   /// whole for any of its rows. Errors: LoadError if they can't be read.
   std::vector<float> read(std::int64_t matrix, std::int64_t first_row, std::int64_t n) const;
 
+  /// The same into `rows`, [n, cols].
+  void read(std::int64_t matrix, std::int64_t first_row, std::int64_t n, float* rows) const;
+
+  /// Whether reading a few rows costs as much as reading all of them: a transposed matrix, or one
+  /// that the checkpoint has to put together.
+  bool reads_whole(std::int64_t matrix) const;
+
   /// A place in the order in which the checkpoint's files hold the rows.
   struct Place {
     std::size_t tensor;  // number in checkpoint.tensors()

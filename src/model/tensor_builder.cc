@@ -28,10 +28,9 @@ TensorBuilder::TensorBuilder(const formats::Checkpoint& checkpoint, const Planne
     : source_(checkpoint, planned),
       spec_{planned.name, planned.layout, format, planned.count, planned.rows, planned.cols},
       importance_(std::move(importance)),
-      transposed_(planned.source.transposed),
       checkpoint_(checkpoint) {
   // A transposed matrix needs all its source rows at once; those are small (one attention head).
-  rows_per_piece_ = transposed_ ? planned.rows : std::min(kPieceRows, planned.rows);
+  rows_per_piece_ = planned.source.transposed ? planned.rows : std::min(kPieceRows, planned.rows);
   n_matrices_ = static_cast<int>(planned.count);
   pieces_per_matrix_ = static_cast<int>((planned.rows + rows_per_piece_ - 1) / rows_per_piece_);
   repacks_ = source_.same_groups(format).has_value();
@@ -69,6 +68,12 @@ TensorBuilder::Range TensorBuilder::range(int piece) const {
   const std::size_t end = prefix + (tiles_before + n_tiles) * tile_bytes(spec_);
   return {static_cast<std::size_t>(matrix) * matrix_bytes + begin, end - begin};
 }
+
+int TensorBuilder::matrix_that_learns(int piece) const {
+  return learned_ && !repacks_ && piece % pieces_per_matrix_ == 0 ? piece / pieces_per_matrix_ : -1;
+}
+
+void TensorBuilder::learn(int matrix) const { levels(matrix); }
 
 void TensorBuilder::build(int piece, std::byte* to) const {
   const Rows rows = rows_of(piece);
@@ -114,33 +119,40 @@ const quant::Levels& TensorBuilder::levels(std::int64_t matrix) const {
 quant::Levels TensorBuilder::learn_levels(std::int64_t matrix) const {
   if (repacks_) return quant::kEvenLevels;
   const std::int64_t width = spec_.cols;
-  const std::vector<std::int64_t> wanted = quant::sample_rows(spec_.rows, width);
-  // Rows that aren't stored as such (transposed, GGUF's kv_b) cost as much as the whole matrix.
-  const bool reads_whole = transposed_ || !source_.tensor(matrix).stored_by_rows;
+  const quant::LevelSample wanted = quant::level_sample(spec_.rows, width);
+  const bool reads_whole = source_.reads_whole(matrix);
   std::vector<float> sample, whole;
   if (reads_whole) whole = source_.read(matrix, 0, spec_.rows);
-  for (const std::int64_t row : wanted) {
+  for (const std::int64_t row : wanted.rows) {
     const std::vector<float> one =
         reads_whole ? std::vector<float>() : source_.read(matrix, row, 1);
     const float* const from = reads_whole ? whole.data() + row * width : one.data();
     sample.insert(sample.end(), from, from + width);
   }
-  return quant::learn_levels({.weight = sample.data(),
-                              .row_stride = width,
-                              .n_rows = static_cast<int>(wanted.size()),
-                              .cols = static_cast<int>(width),
-                              .importance = importance(matrix)});
+  const quant::SampleRows rows = {.weight = sample.data(),
+                                  .row_stride = width,
+                                  .n_rows = static_cast<int>(wanted.rows.size()),
+                                  .cols = static_cast<int>(width),
+                                  .importance = importance(matrix)};
+  return quant::learn_levels(rows, quant::kGaussianLevels, wanted.rounds);
 }
 
 void TensorBuilder::build_tiles(const Rows& rows, std::byte* to) const {
-  const std::vector<float> weights = source_.read(rows.matrix, rows.first, rows.n);
+  // A tile's rows at a time, which stay in the cache between decoding and packing.
+  const std::int64_t at_once =
+      source_.reads_whole(rows.matrix) ? rows.n : std::min<std::int64_t>(simd::kTileRows, rows.n);
+  const auto weights =
+      std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(at_once * spec_.cols));
   quant::TileRows tile;
   tile.row_stride = spec_.cols;
   tile.cols = static_cast<int>(spec_.cols);
   tile.importance = importance(rows.matrix);
   if (learned_) tile.levels = &levels(rows.matrix);
   for (std::int64_t r = 0; r < rows.n; r += simd::kTileRows, to += tile_bytes(spec_)) {
-    tile.weight = weights.data() + r * spec_.cols;
+    if (r % at_once == 0) {
+      source_.read(rows.matrix, rows.first + r, std::min(at_once, rows.n - r), weights.get());
+    }
+    tile.weight = weights.get() + r % at_once * spec_.cols;
     tile.n_rows = static_cast<int>(std::min<std::int64_t>(simd::kTileRows, rows.n - r));
     const quant::PackStatus status = quant::pack_tile(spec_.format, tile, to);
     if (status != quant::PackStatus::kOk) {

@@ -41,6 +41,12 @@ class TensorBuilder {
   /// Where piece i comes from: pieces built in this order read the checkpoint from front to back.
   SourceRows::Place place(int piece) const;
 
+  /// The matrix whose levels have to be learned before piece i, its first, can be made; -1 if there
+  /// is none. build() learns what nobody has learned, but the other threads that need it then wait.
+  int matrix_that_learns(int piece) const;
+  /// Learns a matrix' levels from a sample of its rows. Errors: LoadError if they can't be read.
+  void learn(int matrix) const;
+
   /// Makes piece i: range(i).bytes bytes at `to`, which is 64-byte aligned.
   /// Errors: LoadError naming tensor and place for weights that are not finite or too large for the
   ///         format, or that can't be read.
@@ -69,7 +75,6 @@ class TensorBuilder {
   SourceRows source_;
   quant::TensorSpec spec_;
   std::vector<float> importance_;
-  bool transposed_;
   int n_matrices_ = 0, pieces_per_matrix_ = 0;
   std::int64_t rows_per_piece_ = 0;
   bool repacks_ = false;  // the source's blocks mean the same as our groups

@@ -174,6 +174,30 @@ TEST_F(ConvertTest, CompressedContainersHoldTheSameModel) {
   EXPECT_EQ(logits_of(out_), logits_of(plain));
 }
 
+TEST_F(ConvertTest, TheBytesDontDependOnThreadsCompressedOrNot) {
+  const auto checkpoint = formats::Checkpoint::open(model::golden_checkpoint("v32-tiny-fp8"));
+  const quant::Recipe recipe = formats::load_recipe("int4");
+  for (const bool compress : {false, true}) {
+    const ConvertOptions options = {.out = out_, .resume = true, .compress = compress};
+    std::string expected;
+    for (const int threads : {1, 2, 5, 16}) {
+      runtime::ThreadTeam team(threads);
+      convert(*checkpoint, recipe, options, team, {});
+      const std::string bytes = formats::read_text_file(out_);
+      if (threads == 1) expected = bytes;
+      EXPECT_TRUE(bytes == expected) << threads;
+      // Interrupted, and gone on with.
+      fs::remove(out_);
+      const auto stop = [](std::uint64_t done, std::uint64_t total, std::string_view) {
+        if (done > total / 3) throw std::runtime_error("stop");
+      };
+      EXPECT_THROW(convert(*checkpoint, recipe, options, team, stop), std::runtime_error);
+      EXPECT_GT(convert(*checkpoint, recipe, options, team, {}).resumed_bytes, 0u);
+      EXPECT_TRUE(formats::read_text_file(out_) == expected) << threads;
+    }
+  }
+}
+
 TEST_F(ConvertTest, ComparingWithTheExactContainerGivesTheReportedLoss) {
   const fs::path in = model::golden_checkpoint("v3-tiny-fp8"), exact = dir_.path() / "exact";
   convert_to(exact, in, "f32");

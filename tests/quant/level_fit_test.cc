@@ -41,7 +41,7 @@ TEST(LearnLevelsTest, GaussianWeightsGiveTheDefaultTableOrOneAsGood) {
   EXPECT_LT(learned, 0.86 * 0.0859);  // at least 14 % below ggml's Q4_0
   // Where the fit starts matters little.
   const Levels poor = {1, 10, 18, 26, 34, 42, 50, 58, 66, 74, 82, 90, 98, 106, 114, 122};
-  EXPECT_LT(int4_error(other, learn_levels(sample(w), poor)), 1.03 * learned);
+  EXPECT_LT(int4_error(other, learn_levels(sample(w), poor)), 1.04 * learned);
 }
 
 TEST(LearnLevelsTest, LaplaceWeightsEndFarBelowQ4_0AndBelowQ4_K) {
@@ -97,30 +97,41 @@ TEST(LearnLevelsTest, WeightsThatCannotBePackedTeachNothing) {
   }
 }
 
-TEST(SampleRowsTest, RowsAreSpreadAndLimited) {
+TEST(LevelSampleTest, RowsAreSpreadAndLimited) {
   for (const auto& [rows, cols] : {std::pair<std::int64_t, std::int64_t>{2048, 7168},
                                    {7168, 2048},
                                    {129280, 7168},
                                    {1, 1},
                                    {3, 7},
                                    {128, 256},
+                                   {64, 128},
+                                   {500, 40},
                                    {1, 100000}}) {
-    const auto chosen = sample_rows(rows, cols);
-    const auto n = static_cast<std::int64_t>(chosen.size());
+    const LevelSample sample = level_sample(rows, cols);
+    const auto n = static_cast<std::int64_t>(sample.rows.size());
     ASSERT_GE(n, 1);
     EXPECT_LE(n, rows);
-    EXPECT_GE(n * cols, std::min(rows * cols, kLeastSample));
-    EXPECT_LT((n - 1) * cols, kMostSample);
+    EXPECT_TRUE(n % 16 == 0 || n == rows) << n;
+    EXPECT_GE(n * cols, std::min(rows * cols / 8, kLeastSample));
+    EXPECT_LT((n - 16) * cols, kMostSample);
     for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t row = chosen[static_cast<std::size_t>(i)];
+      const std::int64_t row = sample.rows[static_cast<std::size_t>(i)];
       EXPECT_GE(row, i * rows / n) << "row " << i << " of " << n;
       EXPECT_LT(row, (i + 1) * rows / n + 1);
       EXPECT_LT(row, rows);
       if (i > 0) {
-        EXPECT_GT(row, chosen[static_cast<std::size_t>(i - 1)]);
+        EXPECT_GT(row, sample.rows[static_cast<std::size_t>(i - 1)]);
       }
     }
+    EXPECT_GE(sample.rounds, kLeastRounds);
+    EXPECT_LE(sample.rounds, kLevelRounds);
+    // No more is packed for learning than a quarter of the matrix, where it has enough tiles.
+    if (rows >= 128) {
+      EXPECT_LE(sample.rounds * n, std::max(rows / 4, kLeastRounds * n)) << rows << ' ' << cols;
+    }
   }
+  EXPECT_EQ(level_sample(2048, 7168).rounds, kLevelRounds);
+  EXPECT_EQ(level_sample(128, 256).rounds, 2);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ test_wrong_usage_is_status_2_and_says_what() {
   call nonsense
   exits 2
   local command
-  for command in chat run convert eval logits inspect bench machine tokenize render; do
+  for command in chat run convert calibrate compare eval logits inspect bench machine tokenize render; do
     call "$command" --no-such-option
     exits 2
     silent out
@@ -38,7 +38,9 @@ test_wrong_usage_is_status_2_and_says_what() {
   for arguments in "run" "run -p" "run -p x -n 0" "run -p x -n many" "run -p x -t 0" "run -p x -f y" \
     "run -p x --messages y" "run --messages x --raw" "run -p x --kv-cache int3" "run -p x --temp hot" \
     "run -p x --thinking maybe" "run -p x --logit-bias 5" "logits" "logits --tokens 1 --tokens-file x" \
-    "convert --in x" "convert --out x" "eval" "eval --kl x" "inspect" "chat --thinking maybe" \
+    "convert --in x" "convert --out x" "eval" "eval --kl x" "inspect" \
+    "calibrate" "calibrate --text x" "calibrate -o x" "calibrate --text x -o y --document-tokens 1" \
+    "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \
     "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
     "bench --prefill many" "machine --context x"; do
     # shellcheck disable=SC2086
@@ -55,7 +57,10 @@ test_a_missing_file_is_named() {
     "inspect NONE" "convert --in NONE --out $work/out.leyden" \
     "convert --in $checkpoint --out $work/out.leyden --routing-stats NONE" "eval --perplexity NONE" \
     "eval --questions NONE" "logits --tokens-file NONE" "tokenize --tokenizer NONE" "tokenize --jsonl NONE" \
-    "render --jsonl NONE" "chat -m NONE" "chat --resume ./NONE.json" "run -p x --weights NONE.json"; do
+    "render --jsonl NONE" "chat -m NONE" "chat --resume ./NONE.json" "run -p x --weights NONE.json" \
+    "calibrate --text NONE -o $work/out.leyden" "calibrate -m NONE --text $0 -o $work/out.leyden" \
+    "compare NONE NONE" "convert --in $checkpoint --out $work/out.leyden --calibration NONE" \
+    "convert --in $checkpoint --out $work/out.leyden --recipe NONE.json"; do
     # shellcheck disable=SC2086
     call $arguments
     refuses NONE
@@ -67,7 +72,10 @@ test_a_directory_where_a_file_belongs_is_named() {
     "run -p x -n 1 --json $folder" "inspect $folder" "convert --in $checkpoint --out $folder" \
     "eval --perplexity $folder" "eval --questions $folder" "logits --tokens-file $folder" \
     "logits --tokens 1 --json $folder" "tokenize --tokenizer $folder" "tokenize --jsonl $folder" \
-    "render --jsonl $folder" "machine --json $folder"; do
+    "render --jsonl $folder" "machine --json $folder" "calibrate --text $folder -o $work/out" \
+    "calibrate --text $0 -o $folder" "compare $folder $folder" \
+    "convert --in $checkpoint --out $work/out --calibration $folder" \
+    "convert --in $checkpoint --out $work/out --report $folder"; do
     # shellcheck disable=SC2086
     call $arguments
     refuses "$folder"
@@ -104,6 +112,87 @@ test_text_that_is_not_utf8_is_answered_or_refused_but_never_breaks() {
   printf '{"text": "%s"}\n' "$(cat "$broken")" >"$work/lines.jsonl"
   call tokenize --jsonl "$work/lines.jsonl"
   says out '"error"'
+}
+test_calibrate_refuses_what_is_no_text_for_its_model() {
+  local out=$work/calibration
+  refused() {
+    call calibrate --text "$1" -o "$out" # with the demo model, which has a tokenizer
+    refuses "$1" "${@:2}"
+    nothing_at "$out"
+  }
+  refused "$broken" "byte 1" "UTF-8"
+  : >"$work/empty.txt"
+  refused "$work/empty.txt" "there is no text in it"
+  printf '{"documents": [[], []]}' >"$work/ids.json"
+  refused "$work/ids.json" "there is no text in it"
+  printf '[1, 2, 99999]' >"$work/ids.json"
+  refused "$work/ids.json" "token 99999 is outside the vocabulary"
+  printf '[1, -2]' >"$work/ids.json"
+  refused "$work/ids.json" "-2"
+  printf '[1, "two"]' >"$work/ids.json"
+  refused "$work/ids.json" "two"
+  printf '[1, 2, 3, 4]' >"$work/ids.json"
+  for target in "$work/none/x" "$work/ids.json/x"; do # before the model is run
+    call calibrate -m "$checkpoint" --text "$work/ids.json" -o "$target"
+    refuses "$target"
+  done
+  call calibrate -m "$checkpoint" --text "$work/ids.json" -o /dev/full
+  refuses "/dev/full" "no regular file"
+}
+test_calibrations_of_other_models_and_no_calibrations_are_refused() {
+  local out=$work/calibrated.leyden calibration=$work/tiny.calibration
+  printf '[1, 2, 3, 4]' >"$work/ids.json"
+  call calibrate -m "$checkpoint" --text "$work/ids.json" -o "$calibration"
+  exits 0
+  says out "no token reached"
+  says out "will be rounded by the average of the others"
+  call convert --in "$checkpoint" --out "$out" --recipe int4 --calibration "$calibration"
+  exits 0
+  rm "$out"
+  refused() {
+    call convert --in "$checkpoint" --out "$out" --recipe "$@"
+    refuses
+    nothing_at "$out"
+  }
+  call convert --in "$source_dir/models/demo/checkpoint" --out "$out" --recipe int4 --calibration "$calibration"
+  refuses "$calibration" "for this model"
+  refused int8 --calibration "$calibration"
+  says err "becomes int4"
+  refused int4 --calibration "$checkpoint/model-00001-of-00003.safetensors"
+  refused int4 --calibration "$checkpoint/config.json"
+  head -c 1000 "$calibration" >"$work/cut.calibration"
+  refused int4 --calibration "$work/cut.calibration"
+  says err "$work/cut.calibration"
+  refused int4 --calibration "$work/cut.calibration" --resume
+}
+test_compare_takes_two_containers_of_one_model() {
+  local a=$work/a.leyden b=$work/b.leyden other=$work/other.leyden
+  call convert --in "$checkpoint" --out "$a" --recipe int8
+  call convert --in "$checkpoint" --out "$b" --recipe int4 --compress
+  call convert --in "$data/oracle/checkpoints/v32-odd-dims" --out "$other" --recipe int8
+  exits 0
+  call compare "$a" "$b"
+  exits 0
+  says out "relative RMSE"
+  call compare "$a" "$other"
+  refuses "$other" "they hold different models"
+  call compare "$a" "$checkpoint"
+  refuses "$checkpoint" "is a directory"
+  call compare "$checkpoint/config.json" "$a"
+  refuses "$checkpoint/config.json" "is not a leyden container"
+  call compare "$a" "$b" --json "$work/none/x.json"
+  refuses "$work/none/x.json"
+  head -c 100000 "$b" >"$work/cut.leyden"
+  call compare "$a" "$work/cut.leyden"
+  refuses "$work/cut.leyden" "cut off"
+  local at
+  for at in 200000 300000; do # somewhere in the tensors
+    cp "$b" "$work/flipped.leyden"
+    printf '\xa5' | dd of="$work/flipped.leyden" bs=1 seek=$at conv=notrunc status=none
+    call inspect --verify "$work/flipped.leyden"
+    exits 1
+    says err "tensor '"
+  done
 }
 test_messages_and_tools_that_are_none_are_named() {
   refused() {

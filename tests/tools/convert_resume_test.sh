@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Usage: convert_resume_test.sh PROGRAM CHECKPOINT. Kills a conversion at random moments until it is
-# done; the result must be that of an undisturbed one, and nothing may be left beside it.
+# Usage: convert_resume_test.sh PROGRAM CHECKPOINT. Kills conversions at random moments and goes on
+# with them until they are done; the result must be that of an undisturbed one, and nothing may be
+# left beside it. Plain and compressed.
 set -euo pipefail
 program=$1 checkpoint=$2
 place=$(mktemp -d)
@@ -8,40 +9,86 @@ trap 'rm -rf "$place"' EXIT
 seed=${RANDOM_SEED:-$RANDOM}
 RANDOM=$seed
 echo "seed $seed"
+export LEYDEN_ISA=scalar # slow, so that there are many moments
 
-"$program" convert --in "$checkpoint" --recipe int4 --out "$place/whole" >"$place/log"
-export LEYDEN_ISA=avx2  # slower: more moments
-kills=0
-while ((kills < 8)); do
-  "$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" --resume >"$place/log" &
-  job=$!
-  sleep "0.$(printf '%03d' $((RANDOM % 250)))"
-  kill -9 "$job" 2>/dev/null || break  # it was faster
+convert() { "$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" "$@"; }
+# killed MOST_MILLISECONDS ARGS...: fails if the conversion was faster.
+killed() {
+  local milliseconds
+  milliseconds=$(printf '%04d' $((RANDOM % $1)))
+  "$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" "${@:2}" >"$place/log" &
+  local job=$!
+  sleep "${milliseconds:0:1}.${milliseconds:1}"
+  kill -9 "$job" 2>/dev/null || return 1
   wait "$job" 2>/dev/null || true
-  [[ ! -e $place/out ]] || break
-  kills=$((kills + 1))
+  [[ ! -e $place/out ]]
+}
+nothing_left() {
+  if [[ -n $(ls -A "$place") ]]; then
+    echo "left behind: $(ls -A "$place")"
+    exit 1
+  fi
+}
+
+for flags in "" --compress; do
+  begin=$(date +%s%N)
+  # shellcheck disable=SC2086
+  convert $flags -t 2 >"$place/log"
+  whole_ms=$((($(date +%s%N) - begin) / 1000000))
+  mv "$place/out" "$place/whole"
+  kills=0
+  resumed=0
+  for ((round = 0; kills < 20 && round < 40; ++round)); do
+    # Now and then with another number of threads.
+    # shellcheck disable=SC2086
+    if killed $((whole_ms / 3 + 5)) --resume $flags -t $((1 + RANDOM % 3)); then
+      kills=$((kills + 1))
+      continue
+    fi
+    rm -f "$place/out"
+  done
+  # shellcheck disable=SC2086
+  convert --resume $flags >"$place/log"
+  cat "$place/log"
+  grep -q "were there already and fit their checksums" "$place/log" && resumed=1
+  echo "killed $kills times${flags:+, }$flags; the last one found something: $resumed"
+  cmp "$place/whole" "$place/out"
+  "$program" inspect "$place/out" --verify | tail -n 1
+  rm "$place/whole" "$place/out" "$place/log"
+  nothing_left
 done
-"$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" --resume >"$place/log"
-cat "$place/log"
-echo "killed $kills times"
-cmp "$place/whole" "$place/out"
-"$program" inspect "$place/out" --verify
-rm "$place/whole" "$place/out" "$place/log"
-if [[ -n $(ls -A "$place") ]]; then
-  echo "left behind: $(ls -A "$place")"
-  exit 1
-fi
+((kills >= 10)) || { echo "too few kills to mean anything"; exit 1; }
+
+# Without --resume a killed conversion leaves NAME.partial and its journal, which the next one takes
+# over and begins anew, whatever lies in them.
+for _ in 1 2 3; do
+  killed 400 || rm -f "$place/out"
+done
+rm -f "$place/log"
+for left in "$place"/*; do
+  [[ ! -e $left || $left == "$place/out.partial" || $left == "$place/out.partial.journal" ]] || {
+    echo "left behind: $left"
+    exit 1
+  }
+done
+unset LEYDEN_ISA
+convert | grep -v "were there already" >"$place/log"
+rm "$place/log"
+mv "$place/out" "$place/first"
+nothing_beside=$(ls -A "$place")
+[[ $nothing_beside == first ]] || { echo "left behind: $nothing_beside"; exit 1; }
+convert >/dev/null
+cmp "$place/first" "$place/out"
+rm "$place/first" "$place/out"
 
 # A disk that is too small: a sentence and nothing else.
 status=0
 (
   trap '' XFSZ
   ulimit -f 1000
-  "$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" >/dev/null 2>"$place/error"
+  convert >/dev/null 2>"$place/error"
 ) || status=$?
 grep -q "can't reserve .* bytes: File too large" "$place/error"
 rm "$place/error"
-if [[ $status != 1 || -n $(ls -A "$place") ]]; then
-  echo "exit status $status, left behind: $(ls -A "$place")"
-  exit 1
-fi
+[[ $status == 1 ]] || { echo "exit status $status"; exit 1; }
+nothing_left
