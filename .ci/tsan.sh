@@ -7,5 +7,7 @@ cmake --build --preset tsan --target leyden_runtime_tests leyden_model_tests >bu
 # ThreadSanitizer's fixed memory layout collides with much address randomization (newer kernels).
 launcher=()
 if setarch -R true 2>/dev/null; then launcher=(setarch -R); fi
-"${launcher[@]}" ctest --preset tsan \
-  -R '^leyden_runtime_tests|^leyden_model_tests\.avx2\..*(Demo|Determinism|Container)'
+export TSAN_OPTIONS=suppressions=$PWD/cmake/tsan.suppressions LEYDEN_ISA=avx2
+"${launcher[@]}" build/tsan/tests/runtime/leyden_runtime_tests --gtest_brief=1
+"${launcher[@]}" build/tsan/tests/model/leyden_model_tests --gtest_brief=1 \
+  --gtest_filter='*Demo*:*Determinism*:*ContainerTest*:SessionFork*:KvCache*'

@@ -91,10 +91,21 @@ Storage locate(const Listed& weight, Scales& scales) {
   return {weight.stored(), scales.extract(found).mapped().stored()};
 }
 
+/// A small file of the checkpoint. Reading a named pipe would wait for somebody to write into it.
+std::string read_part(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_directory(status) &&
+      !std::filesystem::is_regular_file(status)) {
+    throw LoadError(path.string(), "is not a regular file");
+  }
+  return read_text_file(path);
+}
+
 HfCheckpoint::HfCheckpoint(const std::filesystem::path& directory)
     : Checkpoint(directory.string()), directory_(directory) {
   const std::filesystem::path config_path = directory / "config.json";
-  std::string text = read_text_file(config_path);
+  std::string text = read_part(config_path);
   ModelConfig config = parse_model_config(text, config_path.string());
   set_config(std::move(config), std::move(text));
   shards_ = open_hf_shards(directory);
@@ -130,8 +141,12 @@ void HfCheckpoint::add_tensors() {
 
 std::optional<std::string> HfCheckpoint::companion(std::string_view file_name) const {
   const std::filesystem::path path = directory_ / file_name;
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  return read_text_file(path);
+  std::error_code ignored;
+  if (std::filesystem::symlink_status(path, ignored).type() ==
+      std::filesystem::file_type::not_found) {
+    return std::nullopt;
+  }
+  return read_part(path);
 }
 
 void HfCheckpoint::read_rows_f32(const CheckpointTensor& tensor, std::int64_t row_begin,

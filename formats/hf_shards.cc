@@ -93,11 +93,16 @@ fs::path only_safetensors_file(const fs::path& directory) {
 }  // namespace
 
 std::vector<HfShard> open_hf_shards(const fs::path& directory) {
+  // What is there and can't be looked at, as a link that leads to itself, is opened for a sentence.
+  const auto is_there = [](const fs::path& path) {
+    std::error_code ignored;
+    return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
+  };
   const fs::path index = directory / "model.safetensors.index.json";
-  if (fs::exists(index)) return open_indexed(directory, index);
+  if (is_there(index)) return open_indexed(directory, index);
   const fs::path single = directory / "model.safetensors";
   std::vector<HfShard> shards;
-  shards.push_back(open_shard(fs::exists(single) ? single : only_safetensors_file(directory)));
+  shards.push_back(open_shard(is_there(single) ? single : only_safetensors_file(directory)));
   return shards;
 }
 

@@ -100,6 +100,7 @@ void TokenizerBuilder::add_merge(std::string_view pair, TokenPlace place) {
 }
 
 TokenizerSpec TokenizerBuilder::finish() {
+  spec_.origin = origin_;
   if (!unspellable_.empty()) {
     const auto& [id, text] = *unspellable_.begin();
     throw LoadError(origin_, fmt::format("token {} is '{}', which is neither an added token nor "

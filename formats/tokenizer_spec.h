@@ -30,6 +30,7 @@ struct AddedToken {
 ///  - merges name ids of `token_bytes`, and the result's bytes are left's followed by right's;
 ///  - every id with neither bytes nor an added token is a hole that no text reaches.
 struct TokenizerSpec {
+  std::string origin = "tokenizer";      // begins the messages about what turns out later
   std::vector<std::string> token_bytes;  // [largest id + 1]; empty: added token or hole
   std::array<std::int32_t, 256> byte_ids{};
   std::vector<TokenMerge> merges;        // best first

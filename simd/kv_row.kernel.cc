@@ -1,6 +1,7 @@
 #include "simd/kv_row.h"
 
 #include "simd/bf16.h"
+#include "simd/layout.h"
 #include "simd/quantize_group.h"
 #include "simd/vec.h"
 

@@ -4,6 +4,7 @@
 
 #include "simd/bf16.h"
 #include "simd/kv_row.h"
+#include "simd/layout.h"
 #include "simd/quantize_group.h"
 
 namespace leyden::simd::scalar {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "simd/layout.h"
+#include "simd/magnitude.h"
 
 namespace leyden::simd {
 
@@ -19,14 +20,13 @@ struct PanelRow {
                   // width, the next starts width * 4
 };
 
-/// Below it 127 / max |x| could overflow.
-constexpr float kSmallestQuantized = 1e-35f;
-
 /// Writes row x [n] (n > 0) into its cells, the last one zero-padded.
 ///   scale = max |x| of the block / 127, q = round to nearest even(x * (127 / max |x|));
-///   a block whose max |x| is below kSmallestQuantized (zeros, mostly) gets scale 0 and q 0.
+///   a block whose max |x| is below kSmallestQuantized (zeros, mostly) gets scale 0 and q 0;
+///   a block with an infinity or a NaN gets that as its scale (NaN before infinity) and q 0, so
+///   that nothing which is multiplied with it looks like a number.
 /// The starts are kFloatBiasBits - 64 (or 128) * the sum of q over a group (simd/matmul.h).
-/// x is finite. Exact: the same bits on every ISA level.
+/// Exact: the same bits on every ISA level, but for the payload of a NaN.
 using QuantizeRowFn = void(const float* x, int n, const PanelRow& row) noexcept;
 
 }  // namespace leyden::simd

@@ -18,11 +18,16 @@ LEYDEN_INLINE void load_block(const float* x, int n, F32x16* v) {
 
 LEYDEN_INLINE void quantize_block(const F32x16* v, std::int8_t* q, float* scale,
                                   std::int32_t* start_int4, std::int32_t* start_int8) {
-  F32x16 largest = zero_f32();
-  for (int i = 0; i < kVectors; ++i) largest = max(abs(v[i]), largest);
-  const float max_abs = fold_max(largest);
+  Magnitude magnitude;
+  for (int i = 0; i < kVectors; ++i) magnitude.add(v[i]);
+  const float max_abs = magnitude.max_abs();
   const bool is_zero = max_abs < kSmallestQuantized;
   *scale = is_zero ? 0.0f : max_abs / 127.0f;
+  if (!(max_abs <= kLargestQuantized)) {
+    __builtin_memset(q, 0, kBlock);
+    for (int g = 0; g < kGroupsPerBlock; ++g) start_int4[g] = start_int8[g] = kFloatBiasBits;
+    return;
+  }
   const F32x16 inverse = broadcast(is_zero ? 0.0f : 127.0f / max_abs);
   for (int g = 0; g < kGroupsPerBlock; ++g) {
     const I32x16 low = round_to_i32(v[2 * g] * inverse);

@@ -2,19 +2,17 @@
 
 #include <cstdint>
 
-#include "simd/quantize.h"
+#include "simd/magnitude.h"
 
-#if defined(LEYDEN_ISA)
-#include "simd/vec.h"
-#else
-#include <algorithm>
+#if !defined(LEYDEN_ISA)
 #include <cmath>
 #endif
 
 /// quantize_group(x, n, limit, q): the codes in [-limit, limit] of n > 0 values that share one
 /// scale, which is returned:
 ///   scale = max |x| / limit, q = round to nearest even(x * (limit / max |x|));
-///   a group below kSmallestQuantized gets scale 0 and codes 0.
+///   a group below kSmallestQuantized gets scale 0 and codes 0;
+///   one with an infinity or a NaN gets that as its scale (NaN before infinity) and codes 0.
 /// For kernels, and with the same bits for references.
 namespace leyden::simd {
 
@@ -23,9 +21,13 @@ namespace LEYDEN_ISA {
 namespace {
 
 LEYDEN_INLINE float quantize_group(const float* x, int n, float limit, std::int8_t* q) {
-  F32x16 largest = zero_f32();
-  for (int i = 0; i < n; i += 16) largest = max(abs(load_first(x + i, n - i)), largest);
-  const float max_abs = fold_max(largest);
+  Magnitude magnitude;
+  for (int i = 0; i < n; i += 16) magnitude.add(load_first(x + i, n - i));
+  const float max_abs = magnitude.max_abs();
+  if (!(max_abs <= kLargestQuantized)) {
+    __builtin_memset(q, 0, static_cast<std::size_t>(n));
+    return max_abs;
+  }
   const bool is_zero = max_abs < kSmallestQuantized;
   const F32x16 inverse = broadcast(is_zero ? 0.0f : limit / max_abs);
   int i = 0;
@@ -45,8 +47,13 @@ LEYDEN_INLINE float quantize_group(const float* x, int n, float limit, std::int8
 namespace scalar {
 
 inline float quantize_group(const float* x, int n, float limit, std::int8_t* q) {
-  float max_abs = 0;
-  for (int i = 0; i < n; ++i) max_abs = std::max(max_abs, std::fabs(x[i]));
+  Magnitude magnitude;
+  for (int i = 0; i < n; ++i) magnitude.add(x[i]);
+  const float max_abs = magnitude.max_abs();
+  if (!(max_abs <= kLargestQuantized)) {
+    std::fill_n(q, n, std::int8_t{0});
+    return max_abs;
+  }
   const bool is_zero = max_abs < kSmallestQuantized;
   const float inverse = is_zero ? 0.0f : limit / max_abs;
   for (int i = 0; i < n; ++i) q[i] = static_cast<std::int8_t>(std::lrint(x[i] * inverse));

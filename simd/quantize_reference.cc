@@ -16,15 +16,17 @@ void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
     if (row.x != nullptr) std::copy_n(v, kBlock, row.x + cell * kBlock);
     if (row.q == nullptr) continue;
 
-    float max_abs = 0;
-    for (const float value : v) max_abs = std::max(max_abs, std::abs(value));
+    Magnitude magnitude;
+    for (const float value : v) magnitude.add(value);
+    const float max_abs = magnitude.max_abs();
     const bool is_zero = max_abs < kSmallestQuantized;
+    const bool is_finite = max_abs <= kLargestQuantized;
     row.scale[cell] = is_zero ? 0.0f : max_abs / 127.0f;
     const float inverse = is_zero ? 0.0f : 127.0f / max_abs;
     for (int g = 0; g < kGroupsPerBlock; ++g) {
       std::int32_t sum = 0;
       for (int k = kGroup * g; k < kGroup * (g + 1); ++k) {
-        const auto q = static_cast<std::int8_t>(std::lrint(v[k] * inverse));
+        const auto q = static_cast<std::int8_t>(is_finite ? std::lrint(v[k] * inverse) : 0);
         row.q[cell * kBlock + k] = q;
         sum += q;
       }

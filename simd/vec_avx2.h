@@ -366,6 +366,13 @@ LEYDEN_INLINE float fold_max(F32x16 x) {
   return _mm_cvtss_f32(_mm_max_ss(c, _mm_shuffle_ps(c, c, 1)));
 }
 
+LEYDEN_INLINE std::int32_t fold_max(I32x16 x) {
+  const __m256i a = _mm256_max_epi32(x.lo, x.hi);
+  const __m128i b = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  const __m128i c = _mm_max_epi32(b, _mm_unpackhi_epi64(b, b));
+  return _mm_cvtsi128_si32(_mm_max_epi32(c, _mm_shuffle_epi32(c, 1)));
+}
+
 LEYDEN_INLINE int compress_store(float* p, F32x16 x, Mask16 m) {
   float lanes[16];
   store(lanes, x);

@@ -294,6 +294,8 @@ LEYDEN_INLINE float fold_max(F32x16 x) {
   return _mm_cvtss_f32(_mm_max_ss(c, _mm_shuffle_ps(c, c, 1)));
 }
 
+LEYDEN_INLINE std::int32_t fold_max(I32x16 x) { return _mm512_reduce_max_epi32(x.v); }
+
 /// Stores the chosen lanes next to each other; returns how many. There must be room for 16: a full
 /// register is written, because compressing into memory is microcode on Zen 4.
 LEYDEN_INLINE int compress_store(float* p, F32x16 x, Mask16 m) {

@@ -8,6 +8,7 @@
 
 #include "formats/json.h"
 #include "src/memory_plan.h"
+#include "src/runtime/huge_page_state.h"
 #include "src/runtime/topology.h"
 
 namespace leyden {
@@ -67,12 +68,23 @@ std::string shortage(const model::WeightMemory& memory) {
 }
 
 /// Weights that reserved huge pages have room for need nothing of the memory that is left.
+/// Errors: std::runtime_error saying how many are missing, where no others will do.
 bool lies_in_reserved_pages(std::size_t bytes, runtime::HugePages pages,
-                            const runtime::Topology& machine) {
+                            const runtime::Topology& machine, const std::string& model) {
   if (pages != runtime::HugePages::kAuto && pages != runtime::HugePages::kHugetlb) return false;
   std::size_t reserved = 0;
   for (const runtime::Node& node : machine.nodes) {
     reserved += runtime::node_memory(node.os_index).free_huge_pages;
+  }
+  if (pages == runtime::HugePages::kHugetlb && reserved < bytes) {
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    const std::size_t needed = (bytes + kHugePage - 1) / kHugePage, free = reserved / kHugePage;
+    const std::size_t all = runtime::huge_page_state().reserved;
+    throw std::runtime_error(fmt::format(
+        "{}: --huge-pages hugetlb needs {} huge pages of 2 MiB for the weights, but {} of the {} "
+        "reserved ones are free; as root, sysctl vm.nr_hugepages={} reserves enough, and "
+        "--huge-pages auto needs none",
+        model, needed, free, all, all - std::min(free, all) + needed));
   }
   return reserved >= bytes;
 }
@@ -113,7 +125,7 @@ model::WeightMemory place_weights(std::span<const quant::TensorSpec> specs,
     memory.homes = homes_for(policy, crew, machine, options);
     memory.huge_pages = static_cast<runtime::HugePages>(options.huge_pages);
     const std::size_t bytes = memory.placement.total_bytes();
-    const bool reserved = lies_in_reserved_pages(bytes, memory.huge_pages, machine);
+    const bool reserved = lies_in_reserved_pages(bytes, memory.huge_pages, machine, model);
     require_memory(plan_memory(config, reserved ? 0 : bytes, options), model);
     const std::string table = shortage(memory);
     if (table.empty()) return memory;

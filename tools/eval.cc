@@ -7,6 +7,7 @@
 #include "formats/json_field.h"
 #include "formats/load_error.h"
 #include "src/evaluate.h"
+#include "tools/bounded_line.h"
 #include "tools/commands.h"
 #include "tools/documents.h"
 #include "tools/json_output.h"
@@ -27,11 +28,11 @@ std::vector<Question> read_questions(const std::string& file) {
   if (!in) throw formats::LoadError(file, "can't be read");
   std::vector<Question> questions;
   std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
+  for (int number = 1; read_line(in, line, file); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string origin = fmt::format("{}: line {}", file, number);
-    const formats::Json json = formats::parse_json(line, origin);
-    const formats::JsonField item(json, origin);
+    const formats::Json document = formats::parse_json(line, origin);
+    const formats::JsonField item(document, origin);
     questions.push_back({item.string_or("id", ""), item.string_or("kind", "all"),
                          tokens_of(item.at("prompt_tokens")),
                          tokens_of(item.at("expected_tokens"))});

@@ -15,6 +15,7 @@
 #include "formats/json_text.h"
 #include "formats/load_error.h"
 #include "formats/utf8.h"
+#include "tools/bounded_line.h"
 
 namespace leyden::tools {
 
@@ -40,7 +41,8 @@ int answer_json_lines(const std::string& file,
   std::istream& in = file == "-" ? std::cin : opened;
   int errors = 0;
   int number = 0;
-  for (std::string line; std::getline(in, line);) {
+  const std::string name = file == "-" ? "standard input" : file;
+  for (std::string line; read_line(in, line, name);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string origin = fmt::format("line {}", number);

@@ -165,7 +165,7 @@ void Indexer::select_alone(runtime::ThreadTeam& team, const KvCache& cache, int 
   simd::TopK& all = best_[0];
   for (const simd::TopK& best : best_) simd::top_k_raise(all, best.threshold);
   for (std::size_t i = 1; i < best_.size(); ++i) simd::kernels().top_k_merge(all, best_[i]);
-  choose(all, t);
+  choose(all, t, n_keys - 1);
 }
 
 /// Some consecutive queries by one thread, which reads every key once for all of them.
@@ -178,11 +178,14 @@ void Indexer::select_block(const KvCache& cache, int layer, int begin, int end,
     simd::top_k_reset(best[i], config_->index_topk, kNoFloor);
   }
   scan(cache, layer, 0, first_position + end, begin, ends.data(), n, best);
-  for (int i = 0; i < n; ++i) choose(best[i], begin + i);
+  for (int i = 0; i < n; ++i) choose(best[i], begin + i, first_position + begin + i);
 }
 
-void Indexer::choose(simd::TopK& best, int t) {
-  n_selected_[index(t)] = simd::top_k_positions(best, selected_.data() + index(t) * top_k());
+void Indexer::choose(simd::TopK& best, int t, std::int32_t position) {
+  std::int32_t* const chosen = selected_.data() + index(t) * top_k();
+  std::int32_t n = simd::top_k_positions(best, chosen);
+  if (n == 0) chosen[n++] = position;  // every score is NaN: weights that overflow
+  n_selected_[index(t)] = n;
 }
 
 void Indexer::select(runtime::ThreadTeam& team, const KvCache& cache, int layer, int begin, int end,

@@ -45,7 +45,7 @@ class Indexer {
               std::int32_t first_position);
 
   /// Positions chosen for chunk token t, ascending: index_topk of them, fewer only where scores are
-  /// NaN (a broken model).
+  /// NaN (a broken model), and the token's own if all are.
   std::span<const std::int32_t> selection(int t) const {
     return {selected_.data() + static_cast<std::size_t>(t) * top_k(),
             static_cast<std::size_t>(n_selected_[static_cast<std::size_t>(t)])};
@@ -61,7 +61,7 @@ class Indexer {
                     std::int32_t n_keys);
   void select_block(const KvCache& cache, int layer, int begin, int end,
                     std::int32_t first_position, simd::TopK* best);
-  void choose(simd::TopK& best, int t);
+  void choose(simd::TopK& best, int t, std::int32_t position);
 
   const formats::ModelConfig* config_ = nullptr;
   simd::IndexFormat format_ = simd::IndexFormat::kF32;

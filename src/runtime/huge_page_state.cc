@@ -18,7 +18,9 @@ std::string chosen_word(const std::string& file) {
 
 HugePageState huge_page_state() {
   const std::string folder = "/sys/kernel/mm/transparent_hugepage/";
-  return {chosen_word(folder + "enabled"), chosen_word(folder + "defrag")};
+  HugePageState state = {chosen_word(folder + "enabled"), chosen_word(folder + "defrag")};
+  std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") >> state.reserved;
+  return state;
 }
 
 }  // namespace leyden::runtime

@@ -54,10 +54,10 @@ std::string in_pcre2_dialect(std::string_view pattern) {
 
 class Pretokenizer::Pattern {
  public:
-  explicit Pattern(std::string_view text) : text_(text) {
+  Pattern(std::string_view text, const std::string& origin) : text_(text) {
     const auto refuse = [&](const std::string& what) {
       throw formats::LoadError(
-          "tokenizer", fmt::format("split pattern '{}' {}", formats::excerpt(text, 80), what));
+          origin, fmt::format("split pattern '{}' {}", formats::excerpt(text, 80), what));
     };
     if (text.size() > kMaxPatternBytes) {
       refuse(fmt::format("has {} bytes, expected at most {}", text.size(), kMaxPatternBytes));
@@ -85,8 +85,12 @@ class Pretokenizer::Pattern {
 /// One pass over one text, with PCRE2's working memory.
 class Pretokenizer::Scan {
  public:
-  Scan(const std::vector<Pattern>& patterns, const std::function<void(std::string_view)>& use)
-      : patterns_(patterns), use_(use), match_(pcre2_match_data_create(1, nullptr)) {
+  Scan(const std::vector<Pattern>& patterns, const std::string& origin,
+       const std::function<void(std::string_view)>& use)
+      : patterns_(patterns),
+        origin_(origin),
+        use_(use),
+        match_(pcre2_match_data_create(1, nullptr)) {
     if (!match_) throw std::bad_alloc();
   }
 
@@ -124,19 +128,20 @@ class Pretokenizer::Scan {
     if (found >= 0) return true;
     if (found == PCRE2_ERROR_NOMATCH) return false;
     throw formats::LoadError(
-        "tokenizer",
-        fmt::format("split pattern '{}' gave up on a text of {} bytes: {}",
-                    formats::excerpt(pattern.text(), 80), text.size(), error_text(found)));
+        origin_, fmt::format("split pattern '{}' gave up on a text of {} bytes: {}",
+                             formats::excerpt(pattern.text(), 80), text.size(), error_text(found)));
   }
 
   const std::vector<Pattern>& patterns_;
+  const std::string& origin_;
   const std::function<void(std::string_view)>& use_;
   Owned<pcre2_match_data> match_;
 };
 
-Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns) {
+Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns, const std::string& origin)
+    : origin_(origin) {
   patterns_.reserve(patterns.size());
-  for (const std::string& pattern : patterns) patterns_.emplace_back(pattern);
+  for (const std::string& pattern : patterns) patterns_.emplace_back(pattern, origin);
 }
 Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
@@ -144,7 +149,7 @@ Pretokenizer::~Pretokenizer() = default;
 
 void Pretokenizer::split(std::string_view text,
                          const std::function<void(std::string_view)>& use) const {
-  Scan(patterns_, use).cut(text, 0);
+  Scan(patterns_, origin_, use).cut(text, 0);
 }
 
 }  // namespace leyden::text

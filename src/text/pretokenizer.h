@@ -14,8 +14,10 @@ namespace leyden::text {
 /// and ^ and $ match at every line. Immutable, so any number of threads may share one.
 class Pretokenizer {
  public:
-  /// Errors: formats::LoadError naming pattern and offset if one doesn't compile.
-  explicit Pretokenizer(const std::vector<std::string>& patterns);
+  /// origin: begins the messages. Errors: formats::LoadError naming pattern and offset if one
+  /// doesn't compile.
+  explicit Pretokenizer(const std::vector<std::string>& patterns,
+                        const std::string& origin = "tokenizer");
   Pretokenizer(Pretokenizer&&) noexcept;
   Pretokenizer& operator=(Pretokenizer&&) noexcept;
   ~Pretokenizer();
@@ -29,6 +31,7 @@ class Pretokenizer {
  private:
   class Pattern;
   class Scan;
+  std::string origin_;
   std::vector<Pattern> patterns_;
 };
 

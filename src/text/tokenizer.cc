@@ -11,7 +11,7 @@ namespace leyden::text {
 
 Tokenizer::Tokenizer(formats::TokenizerSpec spec)
     : bpe_(spec),
-      pretokenizer_(spec.split_patterns),
+      pretokenizer_(spec.split_patterns, spec.origin),
       bytes_(std::move(spec.token_bytes)),
       kinds_(bytes_.size(), Kind::kText) {
   std::set<std::size_t, std::greater<>> lengths;

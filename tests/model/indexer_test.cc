@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -107,6 +108,21 @@ TEST_P(IndexerTest, AChunkChoosesWhatItsTokensChooseAlone) {
             << t << ", threads " << threads;
       }
     }
+  }
+}
+
+TEST_P(IndexerTest, ATokenWithoutASingleScoreSeesItself) {
+  for (const int threads : {1, 16}) {
+    runtime::ThreadTeam team(threads);
+    Indexer indexer(config_, GetParam(), kChunk, threads);
+    for (int t = 0; t < kChunk; ++t) prepare(indexer, t, 700 + t);
+    std::ranges::fill(weights_, std::numeric_limits<float>::quiet_NaN());
+    indexer.select(team, cache_, 1, 0, kChunk, 700);
+    for (const int t : {0, 1, 57, 99}) {
+      EXPECT_EQ(chosen(indexer, t), std::vector{700 + t}) << "threads " << threads;
+    }
+    indexer.select(team, cache_, 1, 0, 1, 700);
+    EXPECT_EQ(chosen(indexer, 0), std::vector{700}) << "threads " << threads;
   }
 }
 

@@ -114,6 +114,11 @@ TEST_P(KvRowTest, KeepsZerosSubnormalsAndNotANumber) {
   EXPECT_EQ(back[40], x[40]);
   EXPECT_TRUE(std::isnan(back[41]));
   EXPECT_EQ(back[42], x[42]);
+
+  for (const float bad : {x[41], x[42], -x[42]}) {  // a latent: never a number again
+    x[17] = bad;
+    EXPECT_FALSE(std::isfinite(loaded(isa(), w, stored(isa(), w, x))[17])) << bad;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

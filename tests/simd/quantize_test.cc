@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -73,6 +75,33 @@ TEST_P(QuantizeRowTest, MatchesTheReferenceAtTheExtremes) {
   for (int i = 0; i < 128; ++i) ties[static_cast<std::size_t>(i)] = static_cast<float>(i) - 0.5f;
   ties[0] = 127.0f;
   expect_reference(ties, 1, 0);
+}
+
+TEST_P(QuantizeRowTest, GivesABlockThatIsNotFiniteCodesOfZeroAndAScaleThatSaysSo) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kMax = std::numeric_limits<float>::max();
+  for (const auto& bad : std::vector<std::vector<float>>{
+           {kInf}, {-kInf}, {kNan}, {-kNan}, {kInf, kNan}, {kNan, -kInf}, {kNan, kMax}}) {
+    for (const std::size_t at : {0u, 15u, 16u, 40u, 126u}) {
+      std::vector<float> row = random_row(300, 8);  // the blocks at both sides are as ever
+      for (std::size_t i = 0; i < bad.size(); ++i) row[kBlock + at + i] = bad[i];
+      Panel got(300, 1), around(300, 1);
+      kernels(GetParam()).quantize_row(row.data(), 300, got.row(0));
+      std::fill_n(row.begin() + kBlock, kBlock, 0.0f);  // a block of zeros, but for its scale
+      scalar::quantize_row(row.data(), 300, around.row(0));
+      const bool has_nan = std::isnan(bad.front()) || std::isnan(bad.back());
+      EXPECT_EQ(std::isnan(got.scale[1]), has_nan) << at;
+      EXPECT_EQ(std::isinf(got.scale[1]), !has_nan) << at;
+      got.scale[1] = 0;
+      EXPECT_EQ(got.scale, around.scale) << at;
+      EXPECT_EQ(got.q, around.q) << at;
+      EXPECT_EQ(got.start_int4, around.start_int4) << at;
+      EXPECT_EQ(got.start_int8, around.start_int8) << at;
+    }
+  }
+  expect_reference(std::vector<float>(200, kMax), 1, 0);
+  expect_reference({kMax, -kMax, 1.0f, kMax / 2}, 1, 0);
 }
 
 TEST_P(QuantizeRowTest, WritesOnlyWhatIsWanted) {

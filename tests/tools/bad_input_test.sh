@@ -99,6 +99,37 @@ test_deep_and_huge_json_is_refused() {
   exits 0 # a line with an error is answered by a line with an error
   says out '"error"'
 }
+# A pipe would wait for a writer, a link to itself is no file that isn't there.
+test_pipes_and_links_to_themselves_in_a_checkpoint_are_refused() {
+  local demo=$source_dir/models/demo/checkpoint odd=$work/odd file
+  for file in config.json tokenizer.json tokenizer_config.json generation_config.json model.safetensors; do
+    rm -rf "$odd" && mkdir "$odd" && ln -s "$demo"/* "$odd"
+    rm "$odd/$file" && mkfifo "$odd/$file"
+    call run -m "$odd" -p x -n 1
+    refuses "$odd/$file: is not a regular file"
+    rm "$odd/$file" && ln -s "$odd/$file" "$odd/$file"
+    call run -m "$odd" -p x -n 1
+    refuses "$odd/$file: can't open: Too many levels of symbolic links"
+  done
+}
+test_input_without_an_end_is_refused() {
+  for arguments in "tokenize --jsonl /dev/zero" "render --jsonl /dev/zero" "eval --questions /dev/zero" "run -f /dev/zero"; do
+    # shellcheck disable=SC2086
+    call $arguments
+    refuses "/dev/zero: has"
+  done
+  called="leyden chat </dev/zero"
+  timeout 100 "$leyden" chat </dev/zero >"$work/out" 2>"$work/err"
+  status=$?
+  refuses "standard input: has a line of more than"
+}
+test_a_split_pattern_that_is_none_is_named_with_its_file() {
+  local odd=$work/pattern
+  mkdir "$odd" && ln -s "$source_dir/models/demo/checkpoint"/* "$odd" && rm "$odd/tokenizer.json"
+  sed 's/"Regex": *"/&(((/' "$source_dir/models/demo/checkpoint/tokenizer.json" >"$odd/tokenizer.json"
+  call run -m "$odd" -p x -n 1
+  refuses "$odd: tokenizer.json: split pattern '(((" "compile"
+}
 test_text_that_is_not_utf8_is_answered_or_refused_but_never_breaks() {
   call run -f "$broken" -n 2 --greedy --json "$work/answer.json"
   exits 0
@@ -317,7 +348,7 @@ test_one_thread_and_no_huge_pages_give_the_same_answer() {
     [[ $(<"$work/out") == "$first" ]] || fail "'$(<"$work/out")' is not '$first'"
   done
   call run -p "What is 7 + 8?" --greedy --huge-pages hugetlb
-  [[ $status == 0 ]] || refuses "memory" # there are none reserved, as a rule
+  [[ $status == 0 ]] || refuses "huge pages of 2 MiB" "vm.nr_hugepages=" # none are reserved, as a rule
 }
 test_the_same_seed_gives_the_same_text_for_any_number_of_threads() {
   local first=

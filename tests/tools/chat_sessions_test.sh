@@ -71,6 +71,20 @@ test_what_was_computed_is_not_read_again() {
   enter "What is 2 + 3?"
   sees "2 + 3 = 5."
 }
+test_what_was_computed_is_kept_when_a_signal_ends_it() {
+  start --greedy
+  enter "What is the capital of Norway?"
+  sees "context "
+  prompts
+  local shell children
+  shell=$(tmux_ display -p -t leyden '#{pane_pid}')
+  read -r children <"/proc/$shell/task/$shell/children"
+  kill -TERM "$children"
+  ends 143
+  equals "$(states | wc -l)" 1
+  start --greedy --resume
+  sees "tokens needn't be read again"
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"

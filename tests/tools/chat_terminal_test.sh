@@ -188,6 +188,8 @@ test_system_set_undo_regen_and_clear() {
   enter "/system You are a pirate."
   enter "/set temp 0.25"
   sees "[temp is 0.25]"
+  enter "/set temp"
+  sees "temp is 0.25" 2
   enter "/set temp hot"
   sees "'hot' is not a number"
   enter "/set top-p 7"
@@ -245,6 +247,12 @@ test_a_file_goes_before_the_next_message() {
   sees "is no text"
   enter "/file ~/notes.txt"
   sees "they go before your next message"
+  enter "/undo"
+  sees "[taken back: the file"
+  enter "/undo"
+  sees "there is no message to take back"
+  enter "/file ~/notes.txt"
+  sees "they go before your next message" 2
   enter "What is the key?"
   sees "context "
   enter "/show"
@@ -362,6 +370,43 @@ test_stop_and_continue_brings_the_line_back() {
   types "?"
   sees "> What is 7 + 8??"
   keys BSpace Enter
+  sees "7 + 8 = 15."
+}
+# A shell with job control, which gives the terminal back as it likes it.
+in_a_shell() {
+  tmux_ kill-session -t =leyden 2>/dev/null
+  tmux_ new-session -d -s leyden -x 100 -y 30 "env HOME='$HOME' XDG_STATE_HOME='$XDG_STATE_HOME' PS1='shell$ ' bash --norc -i"
+  enter "$1"
+  prompts
+}
+test_after_ctrl_z_and_fg_keys_have_their_meaning() {
+  in_a_shell "'$leyden' chat --greedy"
+  types "half"
+  sees "> half"
+  keys C-z
+  sees "Stopped"
+  enter "fg"
+  waits shows_typed "> half" || fail "the line isn't back"
+  types "t"
+  keys C-a
+  types "one "
+  keys C-e BSpace
+  types "!"
+  waits shows_typed "> one half!" || fail "keys mean something else"
+  keys C-u
+  types "What is 7 + 8?"
+  keys Enter
+  sees "7 + 8 = 15."
+}
+test_after_ctrl_z_and_fg_a_plain_terminal_goes_on() {
+  in_a_shell "TERM=dumb '$leyden' chat --greedy"
+  keys C-z
+  sees "Stopped"
+  enter "fg"
+  sees "'$leyden' chat --greedy" 3
+  keys C-c
+  sees "(Ctrl-C again or Ctrl-D leaves)"
+  enter "What is 7 + 8?"
   sees "7 + 8 = 15."
 }
 

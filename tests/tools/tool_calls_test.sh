@@ -36,24 +36,49 @@ test_tools_of_a_file_are_offered() {
 }
 # The demo model has never called a tool, so the tokens of a call are put into its mouth: every one has a bias
 # that makes it certain, the first the most, and each time that one occurs the penalty takes it away.
-test_calls_are_printed_as_json() {
-  local question="How is the weather?" call='<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜>'
-  local ids prompt bias=() n=0 id
-  ids=$(printf '%s<｜tool▁calls▁end｜>' "$call" | "$leyden" tokenize --special | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
-  prompt=$(printf '{"messages": [{"role": "user", "content": "%s"}], "tools": %s}\n' "$question" "$(tr '\n' ' ' <"$work/tools.json")" |
-    "$leyden" render --format v3.1 | sed 's/^{"prompt"/{"text"/' | "$leyden" tokenize --special --jsonl - |
-    grep -o '"ids": *\[.*\]' | grep -o '[0-9]*')
+# call_tool MODEL FORMAT CALL [ARGS...]: asks with tools from a file; no token of CALL may occur twice.
+call_tool() {
+  local model=$1 format=$2 call=$3 question="How is the weather?" ids prompt bias=() n=0 id
+  local tokenize=("$leyden" tokenize --special --tokenizer "$model/tokenizer.json")
+  printf '{"messages": [{"role": "user", "content": "%s"}], "tools": %s}\n' "$question" \
+    "$(tr '\n' ' ' <"$work/tools.json")" >"$work/question.json"
+  ids=$(printf '%s' "$call" | "${tokenize[@]}" | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
+  prompt=$("$leyden" render --format "$format" --jsonl "$work/question.json" | sed 's/^{"prompt"/{"text"/' |
+    "${tokenize[@]}" --jsonl - | grep -o '"ids": *\[.*\]' | grep -o '[0-9]*')
   for id in $ids; do
     bias+=(--logit-bias "$id=$((90000 - 1000 * n++ + 50000 * $(grep -cx "$id" <<<"$prompt")))")
   done
-  call run -p "$question" --tools "$work/tools.json" --greedy --frequency-penalty 50000 "${bias[@]}" -n "$n" \
-    --json "$work/calls.json"
+  call run -m "$model" --messages "$work/question.json" --tools "$work/tools.json" --greedy \
+    --frequency-penalty 50000 "${bias[@]}" -n "$n" --json "$work/calls.json" "${@:4}"
   exits 0
-  says out '[{"id": "call_0", "type": "function", "function": {"name": "sun", "arguments": "7"}}]'
+}
+is_called() { # TYPE
+  says out "[{\"id\": \"call_0\", \"type\": \"$1\", \"function\": {\"name\": \"sun\", \"arguments\": \"7\"}}]"
   grep -q '"name":"sun"' "$work/calls.json" || fail "no call in the JSON"
   grep -q '"text":""' "$work/calls.json" || fail "the JSON has text"
-  call run -p "$question" --tools "$work/tools.json" --greedy --frequency-penalty 50000 "${bias[@]}" -n "$((n - 2))"
+}
+test_calls_of_v31_are_printed_as_json() {
+  local demo=$source_dir/models/demo/checkpoint
+  local call='<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜>'
+  call_tool "$demo" v3.1 "$call<｜tool▁calls▁end｜>"
+  is_called function
+  call_tool "$demo" v3.1 '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7'
   says out '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7' # it broke off, so it is text
+  grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
+}
+# Without <think> a model speaks V3. Its call has three line breaks, and the fences are tokens of their own here.
+test_calls_of_v3_are_printed_as_json() {
+  local model=$work/v3 call fence='```' json='```json'
+  cp -r "$source_dir/models/demo/checkpoint" "$model"
+  sed -i 's/"<think>"/"\\n```json\\n"/; s/"<\/think>"/"\\n```"/' "$model/tokenizer.json"
+  call="<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>moon<｜tool▁sep｜>sun"$'\n'"$json"$'\n7\n'"$fence"'<｜tool▁call▁end｜>'
+  call_tool "$model" v3 "$call<｜tool▁calls▁end｜>"
+  is_called moon # V3 names the type itself
+  call_tool "$model" v3 "$call"
+  is_called moon # only the end of all calls is missing
+  call_tool "$model" v3 "${call%"$fence"*}"
+  says out "moon<｜tool▁sep｜>sun"
+  grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
 }
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"

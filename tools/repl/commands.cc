@@ -23,7 +23,7 @@ constexpr std::array kCommands = {
             &Repl::think},
     Command{"/show", "[SUBJECT]", "the conversation, or: thinking, system, settings, model",
             &Repl::show},
-    Command{"/undo", "", "take back the last message and its answer", &Repl::undo},
+    Command{"/undo", "", "take back the last message and its answer, or a /file", &Repl::undo},
     Command{"/regen", "", "answer the last message anew", &Repl::regenerate},
     Command{"/file", "PATH", "put a file's text before the next message", &Repl::attach_file},
     Command{"/save", "[-f] [NAME]", "keep the conversation under a name (-f: replace another)",
@@ -100,6 +100,7 @@ void Repl::set(const std::string& argument) {
   const std::string name = argument.substr(0, end);
   std::string value = argument.substr(std::min(argument.size(), end + 1));
   value.erase(0, std::min(value.size(), value.find_first_not_of(" \t=")));
+  if (value.empty() && !is_list(name)) return printer_.say(show_setting(name, settings_));
   change_setting(name, value, settings_);
   printer_.note(fmt::format("[{} is {}]", name, value.empty() ? "empty" : value));
   if (!store_.name().empty()) keep();

@@ -46,6 +46,10 @@ void Repl::set_system(const std::string& argument) {
 }
 
 void Repl::undo(const std::string&) {
+  if (!attached_.empty()) {  // or a file that is too long could only be got rid of with /clear
+    attached_.clear();
+    return printer_.note("[taken back: the file that waited for your next message]");
+  }
   auto& messages = chat_.messages;
   std::size_t last = messages.size();
   while (last > 0 && messages[last - 1].role != "user") --last;

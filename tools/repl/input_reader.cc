@@ -22,7 +22,7 @@ Input PlainReader::read() {
       if (on_terminal_) std::fputc('\n', stdout);
       return {Input::Kind::kInterrupt, "", !text.empty()};
     }
-    if (!line && !signals_->leaving() && keys_->wait() != KeySource::State::kEnd) continue;
+    if (!line && !signals_->leaving() && !keys_->ended()) continue;  // woken by another signal
     if (!line) {
       if (text.empty()) return {Input::Kind::kEnd, ""};
       return {Input::Kind::kText, without_quotes(text)};

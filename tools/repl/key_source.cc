@@ -1,10 +1,12 @@
 #include "tools/repl/key_source.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <utility>
 
 #include "formats/utf8.h"
@@ -13,6 +15,8 @@ namespace leyden::tools {
 namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
+/// More than any context holds.
+constexpr std::size_t kMostOfALine = std::size_t{64} << 20;
 
 char32_t decoded(std::string_view character) {
   const auto lead = static_cast<unsigned char>(character[0]);
@@ -92,6 +96,10 @@ std::optional<std::string> KeySource::line() {
     if (state == State::kEnd) {
       if (line_.empty()) return std::nullopt;
       return std::exchange(line_, {});
+    }
+    if (line_.size() > kMostOfALine) {
+      throw std::runtime_error(
+          fmt::format("standard input: has a line of more than {} bytes", kMostOfALine));
     }
     const std::size_t end = buffer_.find('\n', at_);
     line_.append(buffer_, at_, end - at_);

@@ -26,8 +26,12 @@ class KeySource {
   /// The bytes up to the next newline, which is taken but not given, or to the end of the input.
   /// nullopt: the input has ended before the first byte, or a signal came; what had been read
   /// of the line then stays for the next call, unless drop() is called.
+  /// Errors: std::runtime_error for a line that no context could hold (/dev/zero has one).
   std::optional<std::string> line();
   void drop() { line_.clear(); }
+
+  /// Whether the input has ended and everything that came has been given.
+  bool ended() const { return ended_ && at_ >= buffer_.size(); }
 
  private:
   bool fill();

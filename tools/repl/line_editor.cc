@@ -16,6 +16,7 @@ namespace {
 
 constexpr const char* kPasteBegins = "\x1b[?2004h";  // the terminal marks pasted text
 constexpr const char* kPasteEnds = "\x1b[?2004l";
+constexpr const char* kEraseFromLine = "\r\x1b[J";  // to the end of the screen
 constexpr std::u32string_view kEndOfPaste = U"\x1b[201~";
 // No key sends this. It is bound to libedit's own end of editing, which alone leaves the terminal's
 // cursor below a text of several lines.
@@ -157,8 +158,11 @@ int LineEditor::give_key(EditLine* editor, wchar_t* key) {
       return 1;
     }
     if (me.signals_->take_redraw()) {
+      // A shell that continues us has changed the terminal; libedit would take it for prepared.
+      el_set(editor, EL_PREP_TERM, 0);
       el_set(editor, EL_PREP_TERM, 1);
-      print(kPasteBegins);
+      // el_resize() believes the cursor to stand on an empty line.
+      print(std::string(kEraseFromLine) + kPasteBegins);
       el_resize(editor);
       el_set(editor, EL_REFRESH);
     }

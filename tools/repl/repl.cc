@@ -58,7 +58,7 @@ int Repl::run(InputReader& reader) {
       send(input.text);
     }
   }
-  if (!signals_.leaving()) keep_state();
+  keep_state();
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }

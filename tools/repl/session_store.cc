@@ -28,6 +28,11 @@ std::string name_by_time() {
   return fmt::format("{:%Y-%m-%d-%H%M%S}", local);
 }
 
+bool is_there(const fs::path& file) {
+  std::error_code unreadable;
+  return fs::exists(file, unreadable);
+}
+
 std::optional<fs::file_time_type> time_of(const fs::path& file) {
   std::error_code missing;
   const auto time = fs::last_write_time(file, missing);
@@ -116,7 +121,7 @@ void SessionStore::save(const Conversation& conversation) {
   // A file of that name that we don't know: leave it alone, and look for a free name.
   const bool is_json = name_.ends_with(kExtension);
   const std::string base = is_json ? fs::path(name_).replace_extension().string() : name_;
-  for (int n = 2; fs::exists(file_) && time_of(file_) != known_; ++n) {
+  for (int n = 2; is_there(file_) && time_of(file_) != known_; ++n) {
     name_ = fmt::format("{}-{}{}", base, n, is_json ? kExtension : "");
     file_ = file_of(name_);
     known_.reset();
@@ -128,7 +133,7 @@ void SessionStore::save(const Conversation& conversation) {
 void SessionStore::save_as(const std::string& name, const Conversation& conversation,
                            bool replace) {
   const fs::path file = file_of(name);
-  if (file != file_ && fs::exists(file) && !replace) {
+  if (file != file_ && is_there(file) && !replace) {
     throw std::runtime_error(fmt::format(
         "there is another conversation named {} already; /save -f {} replaces it", name, name));
   }
@@ -138,7 +143,7 @@ void SessionStore::save_as(const std::string& name, const Conversation& conversa
 
 Conversation SessionStore::load(const std::string& name) {
   const fs::path file = file_of(name);
-  if (!is_path(name) && !fs::exists(file)) {
+  if (!is_path(name) && !is_there(file)) {
     throw std::runtime_error(
         fmt::format("there is no conversation named {}; /sessions lists them", name));
   }

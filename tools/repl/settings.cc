@@ -101,6 +101,13 @@ const std::vector<Setting>& all_settings() {
   return settings;
 }
 
+const Setting& find_setting(std::string_view name) {
+  for (const Setting& setting : all_settings()) {
+    if (setting.name == name) return setting;
+  }
+  throw std::invalid_argument(fmt::format("there is no setting '{}'; /set lists them", name));
+}
+
 }  // namespace
 
 std::vector<std::string> setting_names() {
@@ -118,17 +125,18 @@ std::string show_settings(const Settings& settings) {
   return text;
 }
 
+bool is_list(std::string_view name) { return name == "stop" || name == "logit-bias"; }
+
+std::string show_setting(std::string_view name, const Settings& settings) {
+  return fmt::format("{} is {}", name, find_setting(name).show(settings));
+}
+
 void change_setting(std::string_view name, const std::string& value, Settings& settings) {
-  for (const Setting& setting : all_settings()) {
-    if (setting.name != name) continue;
-    Settings changed = settings;
-    setting.change(value, changed);
-    text::check(changed.sampling);
-    if (name == "seed") changed.draws = 0;
-    settings = std::move(changed);
-    return;
-  }
-  throw std::invalid_argument(fmt::format("there is no setting '{}'; /set lists them", name));
+  Settings changed = settings;
+  find_setting(name).change(value, changed);
+  text::check(changed.sampling);
+  if (name == "seed") changed.draws = 0;
+  settings = std::move(changed);
 }
 
 }  // namespace leyden::tools

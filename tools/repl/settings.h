@@ -14,6 +14,12 @@ std::vector<std::string> setting_names();
 /// One line per setting: name, value, meaning.
 std::string show_settings(const ConversationSettings& settings);
 
+/// Whether a setting is a list, which a change without a value empties.
+bool is_list(std::string_view name);
+
+/// "NAME is VALUE". Errors: std::invalid_argument for an unknown name.
+std::string show_setting(std::string_view name, const ConversationSettings& settings);
+
 /// Changes one setting, or throws std::invalid_argument saying what is wrong and leaves all as
 /// they were. "stop" and "logit-bias" add to their lists; without a value they empty them.
 void change_setting(std::string_view name, const std::string& value,
