@@ -1,6 +1,7 @@
 #include "src/model/placement.h"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 
 #include "formats/container_index.h"
@@ -17,7 +18,11 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 /// The number in "layers.N.rest", 0 for tensors outside of layers.
 std::int64_t layer_of(const std::string& name) {
   constexpr std::string_view kPrefix = "layers.";
-  return name.starts_with(kPrefix) ? std::stol(name.substr(kPrefix.size())) : 0;
+  std::int64_t layer = 0;  // names come from files: what follows need not be a number
+  if (name.starts_with(kPrefix)) {
+    std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+  }
+  return layer;
 }
 
 bool is_expert_stack(const TensorSpec& spec) {
