@@ -1,7 +1,10 @@
 // Matrix products at DeepSeek-V3.2's shapes, every format, level and number of tokens, beside what
 // the machine can read and multiply at most, measured before and after each entry (hosts drift).
 // Weights are cold: they come from memory, out of huge pages, and each product takes another copy.
-//   matmul_bench --benchmark_filter='int4/avx512vnni/.*/tokens:16/'
+// sgemm is OpenBLAS with the same shapes in f32, for comparison.
+//   matmul_bench --benchmark_filter='(int4/avx512vnni|sgemm)/.*/tokens:16/'
+
+#include <cblas.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -141,12 +144,59 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
                 static_cast<double>(shape.rows) * shape.cols * n_tokens);
 }
 
-void register_all() {
+/// Products of the same shapes by OpenBLAS, whose threads are the team's: each does some rows.
+void run_sgemm(benchmark::State& state, const Shape& shape, int n_tokens, int n_threads) {
+  runtime::ThreadTeam& team = team_of(n_threads);
+  const std::size_t matrix_bytes =
+      static_cast<std::size_t>(shape.rows) * static_cast<std::size_t>(shape.cols) * sizeof(float);
+  const std::size_t n_copies = kWeightBytes / matrix_bytes;
+  const std::vector<float> x(
+      static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(shape.cols), 1.0f);
+  std::vector<float> out(static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(shape.rows));
+  const int rows = shape.rows / n_threads;
+  Limits limits(team, simd::kernels(), {weights(), kWeightBytes}, /*is_integer=*/false);
+  limits.measure();
+  std::size_t copy = 0;
+  const Clock::time_point start = Clock::now();
+  for (auto _ : state) {
+    const auto* const matrix = reinterpret_cast<const float*>(weights() + copy * matrix_bytes);
+    copy = (copy + 1) % n_copies;
+    team.run(n_threads, [&](int piece, int) {
+      const int first = piece * rows;
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_tokens, rows, shape.cols, 1.0f,
+                  x.data(), shape.cols, matrix + std::ptrdiff_t{first} * shape.cols, shape.cols,
+                  0.0f, out.data() + first, shape.rows);
+    });
+  }
+  const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
+  limits.measure();
+  limits.report(state, seconds, static_cast<double>(matrix_bytes),
+                static_cast<double>(shape.rows) * shape.cols * n_tokens);
+}
+
+constexpr int kTokens[] = {1, 2, 4, 8, 16, 128, 512};
+
+void register_sgemm() {
+  for (const Shape& shape : kShapes) {
+    for (const int n_tokens : kTokens) {
+      for (const int n_threads : {1, 2}) {
+        const std::string name = std::string("sgemm/") + shape.name +
+                                 "/tokens:" + std::to_string(n_tokens) +
+                                 "/threads:" + std::to_string(n_threads);
+        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+          run_sgemm(state, shape, n_tokens, n_threads);
+        })->UseRealTime();
+      }
+    }
+  }
+}
+
+void register_kernels() {
   for (const Format& format : kFormats) {
     for (const simd::Isa isa : simd::available_isas()) {
       if (isa == simd::Isa::kScalar) continue;
       for (const Shape& shape : kShapes) {
-        for (const int n_tokens : {1, 2, 4, 8, 16, 128, 512}) {
+        for (const int n_tokens : kTokens) {
           for (const int n_threads : {1, 2}) {
             const std::string name = std::string(format.name) + "/" + std::string(simd::name(isa)) +
                                      "/" + shape.name + "/tokens:" + std::to_string(n_tokens) +
@@ -165,6 +215,7 @@ void register_all() {
 }  // namespace leyden
 
 int main(int argc, char** argv) {
-  leyden::register_all();
+  leyden::register_kernels();
+  leyden::register_sgemm();
   return leyden::run_benchmarks(argc, argv);
 }
