@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kTolerableCores = 0.05;
 constexpr double kTolerableSmallShare = 0.1;
+constexpr double kTolerableSmallBytes = 256e6;  // a program, and what a cache may hold
 
 double seconds(const timeval& t) {
   return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
@@ -75,7 +76,9 @@ ResidentMemory resident_memory() {
 
 std::optional<std::string> complain_of_small_pages(const ResidentMemory& memory) {
   const double small = memory.bytes - memory.huge_bytes;
-  if (small <= kTolerableSmallShare * memory.bytes) return std::nullopt;
+  if (small <= std::max(kTolerableSmallShare * memory.bytes, kTolerableSmallBytes)) {
+    return std::nullopt;
+  }
   return fmt::format(
       "{:.1f} of {:.1f} GB lie in 4 KiB pages, which are slower to read (see "
       "--huge-pages)",

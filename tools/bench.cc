@@ -11,6 +11,7 @@
 #include "tools/demo_model.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
+#include "tools/range_check.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -52,6 +53,11 @@ void run_bench(BenchOptions options) {
     options.prefill = {512};
     options.decode = {32};
   }
+  std::erase(options.prefill, 0);
+  std::erase(options.decode, 0);
+  if (options.prefill.empty() && options.decode.empty()) {
+    throw CLI::ValidationError("--prefill, --decode", "there is no test to run");
+  }
   if (options.threads.empty()) options.threads = {runtime::usable_cores()};
   std::string model_name;
   const auto engine = load(options, model_name);
@@ -85,13 +91,14 @@ void add_bench(CLI::App& app, int&) {
                    "Formats of the synthetic weights (default: int4)")
       ->type_name("RECIPE");
   const auto list = [&](const std::string& flag, auto& values, const std::string& help) {
-    command->add_option(flag, values, help)->delimiter(',')->type_name("N,...");
+    command->add_option(flag, values, help)->delimiter(',')->type_name("N,...")->check(at_least(0));
   };
-  list("--prefill", options->prefill, "Prompt lengths (default, with --decode: 512 and 32)");
-  list("--decode", options->decode, "Numbers of tokens to generate");
+  list("--prefill", options->prefill,
+       "Prompt lengths (default, with --decode: 512 and 32); 0 leaves the test out");
+  list("--decode", options->decode, "Numbers of tokens to generate; 0 leaves the test out");
   list("--depth", options->depths, "Tokens in the cache before (default: 0)");
   command->add_option("--repeat", options->repeat, "Samples per row; the median is reported")
-      ->check(CLI::Range(1, 1000))
+      ->check(between(1, 1000))
       ->capture_default_str();
   command->add_option("--format", options->format, "Of the report on standard output")
       ->type_name("md|json|jsonl|csv")
@@ -106,7 +113,7 @@ void add_bench(CLI::App& app, int&) {
                    "Thread counts, one row each (default: physical cores)")
       ->delimiter(',')
       ->type_name("N,...")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->callback([options] { run_bench(*options); });
 }
 

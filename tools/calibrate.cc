@@ -10,6 +10,7 @@
 #include "tools/commands.h"
 #include "tools/documents.h"
 #include "tools/model_options.h"
+#include "tools/range_check.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -70,7 +71,7 @@ void add_calibrate(CLI::App& app, int&) {
       ->add_option("--document-tokens", options->document_tokens,
                    "A text is cut into documents of so many tokens")
       ->type_name("N")
-      ->check(CLI::Range(2, 1 << 20))
+      ->check(between(2, 1 << 20))
       ->capture_default_str();
   add_model_options(*command, options->model);
   command->callback([options] { run_calibrate(*options); });

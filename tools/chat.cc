@@ -9,6 +9,7 @@
 #include "src/engine.h"
 #include "tools/commands.h"
 #include "tools/model_options.h"
+#include "tools/range_check.h"
 #include "tools/repl/line_editor.h"
 #include "tools/repl/printer.h"
 #include "tools/repl/repl.h"
@@ -144,7 +145,7 @@ void add_chat(CLI::App& app, int& exit_code) {
       ->add_option("-n,--max-tokens", options->max_tokens,
                    "Tokens of an answer at most (default: what the context holds)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   auto* const resume =
       command
           ->add_option("--resume", options->resume,

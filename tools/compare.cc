@@ -8,6 +8,7 @@
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
 #include "tools/json_output.h"
+#include "tools/range_check.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -96,7 +97,7 @@ void add_compare(CLI::App& app, int&) {
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--json", options->json_file, "Also write it as JSON (- is standard output)")
       ->type_name("FILE");
   command->callback([options] { run_compare(*options); });

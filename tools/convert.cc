@@ -13,6 +13,7 @@
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
 #include "tools/json_output.h"
+#include "tools/range_check.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -187,7 +188,7 @@ void add_convert(CLI::App& app, int&) {
       ->type_name("FILE.json");
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   auto* const dry_run = command->add_flag("--dry-run", options->dry_run,
                                           "Only say what would be written, what running it would "
                                           "take, and how long it would take to convert");

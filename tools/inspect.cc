@@ -7,6 +7,7 @@
 #include "tools/inspect_numa.h"
 #include "tools/inspect_parts.h"
 #include "tools/json_output.h"
+#include "tools/range_check.h"
 
 namespace leyden::tools {
 
@@ -42,7 +43,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
                     "--numa=split, whole or interleave asks for a policy");
   command->add_option("-t,--threads", options->engine.threads, "For --numa: threads")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--cpus", options->engine.cpus, "For --numa: hardware threads to compute on")
       ->type_name("LIST");
   command->add_option("--nodes", options->engine.nodes, "For --numa: NUMA nodes to compute on")

@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
+#include "tools/range_check.h"
 #include "tools/token_list.h"
 
 namespace leyden::tools {
@@ -101,7 +102,7 @@ void add_logits(CLI::App& app, int&) {
   tokens->excludes(file);
   command->add_option("--decode", options->decode, "Greedy continuations to append")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command->add_flag("--trace", options->trace, "Also the chosen experts and cache positions");
   command->add_option("--json", options->json_file, "Where to write, - is standard output")
       ->type_name("FILE")

@@ -6,6 +6,7 @@
 
 #include "formats/container_reader.h"
 #include "tools/demo_model.h"
+#include "tools/range_check.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -81,16 +82,16 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   command
       .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
       ->type_name("C")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command
       .add_option("--context", engine.context,
                   "Tokens the context may hold (default: the model's maximum)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   add_choice<HugePageChoice>(command, "--huge-pages", engine.huge_pages,
                              {{"auto", HugePageChoice::kAuto},
                               {"thp", HugePageChoice::kThp},

@@ -10,6 +10,7 @@
 #include "tools/interrupt.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
+#include "tools/range_check.h"
 #include "tools/request_file.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
@@ -161,7 +162,7 @@ void add_run(CLI::App& app, int&) {
       ->excludes(tools);
   command->add_option("-n,--max-tokens", run->max_tokens, "Tokens of the answer at most")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command
       ->add_option("--json", run->json_file,
                    "Also write the answer as JSON (- is standard output; the text then goes to "

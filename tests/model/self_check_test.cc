@@ -36,6 +36,7 @@ TEST(SelfCheckTest, OwnWorkIsNotTakenForOthers) {
 
 TEST(SelfCheckTest, SmallPagesAreNoticed) {
   EXPECT_EQ(complain_of_small_pages({.bytes = 10e9, .huge_bytes = 9.5e9}), std::nullopt);
+  EXPECT_EQ(complain_of_small_pages({.bytes = 40e6, .huge_bytes = 0}), std::nullopt);
   const auto complaint = complain_of_small_pages({.bytes = 10e9, .huge_bytes = 4e9});
   ASSERT_TRUE(complaint);
   EXPECT_NE(complaint->find("6.0 of 10.0 GB lie in 4 KiB pages"), std::string::npos) << *complaint;

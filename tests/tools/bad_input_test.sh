@@ -42,12 +42,17 @@ test_wrong_usage_is_status_2_and_says_what() {
     "calibrate" "calibrate --text x" "calibrate -o x" "calibrate --text x -o y --document-tokens 1" \
     "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \
     "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
-    "bench --prefill many" "machine --context x"; do
+    "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench --prefill 0 --decode 0" \
+    "bench --layers 0+0 --synthetic lite" "machine --context x"; do
     # shellcheck disable=SC2086
     call $arguments
     exits 2
     silent out
   done
+  call run -p x -t 0
+  says err "--threads: 0 is out of range, expected at least 1"
+  call bench --repeat 0
+  says err "--repeat: 0 is out of range, expected 1 to 1000"
   LEYDEN_ISA=mmx call run -p x
   exits 2
   says err "LEYDEN_ISA=mmx"
