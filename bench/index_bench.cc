@@ -216,7 +216,7 @@ void select(benchmark::State& state, Order order, int n_threads) {
   } else {
     keys.fill(rotated(direction), lengths_in(order));
   }
-  Indexer indexer(keys.config(), simd::IndexFormat::kInt8, 1, n_threads);
+  Indexer indexer(keys.config(), simd::IndexFormat::kInt8, 1, team.crew());
   Steps steps(order, direction, 1);
   const Query query;
   double scan_seconds = 0, select_seconds = 0;
@@ -240,7 +240,7 @@ void prefill(benchmark::State& state, int n_threads) {
   runtime::ThreadTeam& team = team_of(n_threads);
   Keys keys(simd::IndexFormat::kInt8, 1);
   keys.fill_with_noise();
-  Indexer indexer(keys.config(), simd::IndexFormat::kInt8, kQueries, n_threads);
+  Indexer indexer(keys.config(), simd::IndexFormat::kInt8, kQueries, team.crew());
   Steps steps(Order::kDecode, noise(kDim, 6), kQueries);
   for (int t = 0; t < kQueries; ++t) steps.prepare_next(indexer, t);
   Limits limits = limits_of(team, simd::kernels(), simd::IndexFormat::kInt8);

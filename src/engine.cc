@@ -74,10 +74,7 @@ std::vector<std::string> placement_warnings(const model::LoadedModel& loaded) {
     if (arena.home().kind == runtime::MemoryHome::Kind::kFirstTouch) return warnings;
   }
   for (const PlacementProof& arena : prove_placement(loaded)) {
-    if (arena.reason.empty()) continue;
-    warnings.push_back(fmt::format("{:.1f} % of the weights for node {} don't lie there: {}",
-                                   100 * arena.misplaced, fmt::join(arena.home.nodes, ","),
-                                   arena.reason));
+    if (!arena.reason.empty()) warnings.push_back(warning(arena, "weights"));
   }
   return warnings;
 }

@@ -51,6 +51,9 @@ struct EngineOptions {
   std::string nodes;  // NUMA nodes to compute on, "0,1"; empty: any
   /// What `leyden eval --routing-stats` has counted, for kWhole. Empty: what a container brings.
   std::filesystem::path routing_stats;
+  /// Hears while sessions compute what can't be known before: that pages of a cache don't lie on
+  /// their node, and why. Called once at most, by the thread that computes.
+  std::function<void(const std::string& warning)> warn;
 };
 
 /// Bytes done and bytes in all, while a model is loaded. Called by one thread at a time.

@@ -24,7 +24,8 @@ struct Engine::Impl {
   text::ChatFormat chat_format = text::ChatFormat::kV3;
   text::GenerationConfig generation;
   std::vector<std::string> warnings;
-  mutable std::mutex turn;  // sessions compute one at a time: they share the team
+  mutable std::mutex turn;                  // sessions compute one at a time: they share the team
+  mutable bool cache_is_misplaced = false;  // options.warn has heard of it; guarded by `turn`
 
   model::Attention::Settings attention_settings() const;
 };

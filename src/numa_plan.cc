@@ -1,7 +1,7 @@
 #include "src/numa_plan.h"
 
 #include <algorithm>
-#include <numeric>
+#include <map>
 #include <random>
 
 #include "src/model/cost.h"
@@ -14,19 +14,25 @@ using model::NumaPolicy;
 
 double largest(const std::vector<double>& values) { return *std::ranges::max_element(values); }
 
-/// How many of the chosen experts lie on the node that has most of them, on average.
-double busiest_node(const std::vector<int>& node_of, int chosen, std::size_t n_nodes) {
-  constexpr int kDraws = 5000;
-  std::mt19937 random(1);
-  std::vector<int> experts(node_of.size());
-  std::iota(experts.begin(), experts.end(), 0);
+/// How many of the chosen experts lie on the node that has most of them, on average. count: of each
+/// expert, or empty: all equally likely.
+double busiest_node(const std::vector<int>& node_of, const std::vector<std::int64_t>& count,
+                    int chosen, std::size_t n_nodes, std::mt19937& random) {
+  constexpr int kDraws = 1000;
+  std::exponential_distribution<double> waiting;
+  std::vector<std::pair<double, int>> order(node_of.size());  // of an expert; its node
   double sum = 0;
   for (int draw = 0; draw < kDraws; ++draw) {
+    // Whoever comes first when each comes at random, so often in its time: a choice without
+    // repetition. One that was never seen may come all the same.
+    for (std::size_t e = 0; e < order.size(); ++e) {
+      const double often = count.empty() ? 1.0 : 1.0 + static_cast<double>(count[e]);
+      order[e] = {waiting(random) / often, node_of[e]};
+    }
+    std::ranges::nth_element(order, order.begin() + chosen - 1);
     std::vector<int> on(n_nodes);
-    for (int i = 0; i < chosen; ++i) {  // the first steps of a Fisher-Yates shuffle
-      const auto at = static_cast<std::size_t>(i);
-      std::swap(experts[at], experts[at + random() % (experts.size() - at)]);
-      ++on[static_cast<std::size_t>(node_of[static_cast<std::size_t>(experts[at])])];
+    for (int i = 0; i < chosen; ++i) {
+      ++on[static_cast<std::size_t>(order[static_cast<std::size_t>(i)].second)];
     }
     sum += *std::ranges::max_element(on);
   }
@@ -35,23 +41,34 @@ double busiest_node(const std::vector<int>& node_of, int chosen, std::size_t n_n
 
 /// Weight bytes that the busiest node reads for a token under kWhole.
 double busiest_bytes(const formats::ModelConfig& config, std::span<const quant::TensorSpec> specs,
-                     const model::Placement& placement, const std::vector<double>& on_node) {
+                     const model::Placement& placement, const std::vector<double>& on_node,
+                     const model::ExpertCounts& counts) {
+  const int chosen = config.num_experts_per_tok;
   const std::size_t n_nodes = on_node.size();
   std::vector<double> rest = on_node;
+  std::map<std::int64_t, double> busiest_of_layer;
+  std::mt19937 random(1);
   double experts = 0;
   for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (!model::is_expert_stack(specs[i])) continue;
     const std::vector<int>& node_of = placement.tensors[i].node_of;
-    if (specs[i].name.find(".experts.") == std::string::npos) continue;
     const double bytes =
         static_cast<double>(specs[i].bytes()) / static_cast<double>(specs[i].count);
-    const int chosen = config.num_experts_per_tok;
     for (std::size_t k = 0; k < n_nodes; ++k) {
       rest[k] -= bytes * chosen *
                  static_cast<double>(std::ranges::count(node_of, static_cast<int>(k))) /
                  static_cast<double>(node_of.size());
     }
-    // Gate, up and down of an expert lie together, so their layers' draws are the same ones.
-    experts += bytes * busiest_node(node_of, chosen, n_nodes);
+    // Gate, up and down of an expert lie together: one choice counts for all three.
+    const std::int64_t layer = model::layer_of(specs[i].name);
+    const auto [busiest, is_new] = busiest_of_layer.try_emplace(layer, 0.0);
+    if (is_new) {
+      const bool counted = static_cast<std::size_t>(layer) < counts.size();
+      busiest->second = busiest_node(
+          node_of, counted ? counts[static_cast<std::size_t>(layer)] : std::vector<std::int64_t>(),
+          chosen, n_nodes, random);
+    }
+    experts += bytes * busiest->second;
   }
   return largest(rest) + experts;
 }
@@ -61,9 +78,10 @@ double busiest_bytes(const formats::ModelConfig& config, std::span<const quant::
 NumaEstimate estimate_decoding(const formats::ModelConfig& config,
                                std::span<const quant::TensorSpec> specs, NumaPolicy policy,
                                std::span<const int> workers, model::CacheFormats formats,
-                               std::int64_t context, NodeRates rates) {
+                               std::int64_t context, NodeRates rates,
+                               const model::ExpertCounts& counts) {
   NumaEstimate estimate;
-  estimate.placement = model::place_tensors(specs, policy, workers);
+  estimate.placement = model::place_tensors(specs, policy, workers, counts);
   const std::vector<std::byte*> nowhere(estimate.placement.arena_bytes.size(), nullptr);
   model::TensorTable table;
   for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -85,7 +103,7 @@ NumaEstimate estimate_decoding(const formats::ModelConfig& config,
   } else {
     const double busiest =
         policy == NumaPolicy::kWhole && workers.size() > 1
-            ? busiest_bytes(config, specs, estimate.placement, cost.weight_bytes_on)
+            ? busiest_bytes(config, specs, estimate.placement, cost.weight_bytes_on, counts)
             : largest(cost.weight_bytes_on);
     estimate.busiest_share = busiest / cost.weight_bytes;
     // Pages of the cache go to the nodes in turn and are scanned at home; rows that an indexer
@@ -101,6 +119,10 @@ NumaEstimate estimate_decoding(const formats::ModelConfig& config,
     slowest = gb * (busiest / rates.local + local_cache / n / rates.local +
                     estimate.remote_bytes / n / rates.remote);
   }
+  estimate.exchanged =
+      model::exchange_cost(config, weights, cache, static_cast<int>(workers.size()),
+                           policy == NumaPolicy::kInterleave, context);
+  slowest += gb * estimate.exchanged.total() / n / rates.remote;
   estimate.tokens_per_second = 1 / slowest;
   return estimate;
 }

@@ -6,6 +6,8 @@
 
 #include "formats/model_config.h"
 #include "quant/tensor_spec.h"
+#include "src/model/exchange_cost.h"
+#include "src/model/expert_counts.h"
 #include "src/model/kv_cache.h"
 #include "src/model/placement.h"
 
@@ -21,16 +23,19 @@ struct NodeRates {
 struct NumaEstimate {
   model::Placement placement;
   double local_bytes = 0, remote_bytes = 0;  // weights and cache that a token reads
+  model::ExchangeCost exchanged;             // activations that cross between nodes
   double busiest_share = 0;                  // of the weight bytes, on the node with most of them
   double tokens_per_second = 0;              // if nothing but reading took time
 };
 
-/// policy: not kAuto. workers: threads of each node. context: tokens in the cache. Under kWhole the
-/// chosen experts of a layer rarely spread evenly: the busiest node counts, on average over many
-/// random choices (all experts equally likely).
+/// policy: not kAuto. workers: threads of each node. context: tokens in the cache. counts: how
+/// often experts are chosen; kWhole places them by that. Under kWhole the chosen experts of a layer
+/// rarely spread evenly: the busiest node counts, on average over many random choices (experts as
+/// likely as they were counted, or all equally).
 NumaEstimate estimate_decoding(const formats::ModelConfig& config,
                                std::span<const quant::TensorSpec> specs, model::NumaPolicy policy,
                                std::span<const int> workers, model::CacheFormats formats,
-                               std::int64_t context, NodeRates rates);
+                               std::int64_t context, NodeRates rates,
+                               const model::ExpertCounts& counts = {});
 
 }  // namespace leyden

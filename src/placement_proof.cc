@@ -50,6 +50,11 @@ std::string reason_for(const PlacementProof& arena, bool is_bound) {
 
 }  // namespace
 
+std::string warning(const PlacementProof& proof, std::string_view what) {
+  return fmt::format("{:.1f} % of the {} for node {} don't lie there: {}", 100 * proof.misplaced,
+                     what, fmt::join(proof.home.nodes, ","), proof.reason);
+}
+
 std::vector<PlacementProof> prove_placement(const model::LoadedModel& loaded) {
   std::vector<PlacementProof> proofs;
   for (const runtime::Memory& memory : loaded.arenas) {
@@ -65,13 +70,13 @@ std::vector<PlacementProof> prove_placement(const model::LoadedModel& loaded) {
   return proofs;
 }
 
-std::vector<PlacementProof> prove_cache(const model::KvCache& cache) {
+std::vector<PlacementProof> prove_cache(const model::KvCache& cache, int first) {
   std::vector<PlacementProof> proofs;
   for (int k = 0; k < static_cast<int>(cache.nodes().size()); ++k) {
     PlacementProof node;
     node.home = {MemoryHome::Kind::kNear, {cache.nodes()[static_cast<std::size_t>(k)]}};
     bool is_bound = true;
-    for (int i = 0; i < cache.n_pages(); ++i) {
+    for (int i = first; i < cache.n_pages(); ++i) {
       if (cache.node_of(i * model::KvCache::kPageTokens) != k) continue;
       const runtime::Memory& page = cache.page(i);
       node.bytes += page.size();

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "src/model/kv_cache.h"
@@ -20,11 +21,16 @@ struct PlacementProof {
   std::string reason;    // why, if more than 1 % do or the kernel says nothing; else empty
 };
 
+/// What a user should hear of a proof with a reason: "3.0 % of the WHAT for node 1 don't lie there:
+/// node 1 is full".
+std::string warning(const PlacementProof& proof, std::string_view what);
+
 /// Samples the pages of a loaded model's arenas and compares them with the plan.
 std::vector<PlacementProof> prove_placement(const model::LoadedModel& loaded);
 
 /// The same of a session's cache, one proof for each node that its pages go to: those of the
-/// positions whose readers are at home there. Empty if they go nowhere in particular.
-std::vector<PlacementProof> prove_cache(const model::KvCache& cache);
+/// positions whose readers are at home there, from page `first` on. Empty if they go nowhere in
+/// particular.
+std::vector<PlacementProof> prove_cache(const model::KvCache& cache, int first = 0);
 
 }  // namespace leyden

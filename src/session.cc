@@ -7,6 +7,7 @@
 #include "src/model/cost.h"
 #include "src/model/forward.h"
 #include "src/model/synthetic.h"
+#include "src/placement_proof.h"
 #include "src/session_file.h"
 
 namespace leyden {
@@ -28,17 +29,33 @@ struct Session::Impl {
   std::int32_t position() const { return static_cast<std::int32_t>(state.tokens.size()); }
   bool has_room(std::int32_t n) const { return n <= shared.options.context - position(); }
   void reserve(std::int32_t n);
+  void prove_new_pages();
 
   std::shared_ptr<const Engine> engine;
   const Engine::Impl& shared;
   SessionState state;
   model::Forward forward;
+  int proven_pages = 0;  // of the cache
 };
 
 /// Makes room for n more tokens, so that adding them allocates nothing.
 void Session::Impl::reserve(std::int32_t n) {
   state.cache.reserve(position(), position() + n);
   state.tokens.reserve(static_cast<std::size_t>(state.cache.capacity()));
+}
+
+/// Asks where the pages lie that the last tokens were the first to touch. The caller has the turn.
+void Session::Impl::prove_new_pages() {
+  if (shared.cache_is_misplaced || !shared.options.warn || proven_pages == state.cache.n_pages()) {
+    return;
+  }
+  for (const PlacementProof& node : prove_cache(state.cache, proven_pages)) {
+    if (node.reason.empty()) continue;
+    shared.cache_is_misplaced = true;
+    shared.options.warn(warning(node, "cache's pages"));
+    break;
+  }
+  proven_pages = state.cache.n_pages();
 }
 
 void Session::Impl::check(std::span<const std::int32_t> tokens) const {
@@ -81,6 +98,7 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
     const float* const last = all_logits + static_cast<std::size_t>(total - 1) * logits.size();
     std::copy_n(last, logits.size(), logits.begin());
   }
+  prove_new_pages();
   return SessionStatus::kOk;
 }
 
@@ -126,6 +144,7 @@ void Session::truncate(std::int32_t position) {
 Session Session::fork() const {
   Session twin(impl_->engine);
   twin.impl_->state = impl_->state;
+  twin.impl_->proven_pages = impl_->proven_pages;
   return twin;
 }
 
@@ -140,6 +159,8 @@ void Session::load(const std::filesystem::path& path) {
   impl_->state = read_session(path, impl_->engine->fingerprint(),
                               {shared.model->config, shared.attention_settings().cache, capacity()},
                               *shared.team);
+  impl_->proven_pages = 0;
+  impl_->prove_new_pages();
 }
 
 const Engine& Session::engine() const { return *impl_->engine; }
@@ -153,6 +174,7 @@ SessionStatus Session::append_noise(std::int32_t n) {
   model::fill_cache(impl_->shared.model->config, impl_->state.cache, begin, begin + n,
                     *impl_->shared.team);
   impl_->state.tokens.resize(static_cast<std::size_t>(begin + n));
+  impl_->prove_new_pages();
   return SessionStatus::kOk;
 }
 

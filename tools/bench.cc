@@ -42,9 +42,13 @@ std::shared_ptr<const Engine> load(const BenchOptions& options, std::string& mod
   const auto [dense, moe] = parse_layers(options.layers);
   model_name = fmt::format("{} {}+{}", options.synthetic, dense, moe);
   ProgressLine line("making weights");
-  return Engine::synthetic(
-      options.synthetic, dense, moe, options.model.engine,
+  EngineOptions engine_options = options.model.engine;
+  engine_options.warn = warn;
+  auto engine = Engine::synthetic(
+      options.synthetic, dense, moe, engine_options,
       [&line](std::uint64_t done, std::uint64_t total) { line.update(done, total); });
+  for (const std::string& warning : engine->warnings()) warn(warning);
+  return engine;
 }
 
 void run_bench(BenchOptions options) {

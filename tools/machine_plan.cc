@@ -22,6 +22,7 @@ using nlohmann::json;
 struct Planned {
   formats::ModelConfig config;
   std::vector<quant::TensorSpec> specs;
+  model::ExpertCounts counts;  // how often experts are used, if anybody has counted
 };
 
 Planned read_plan(const PlanOptions& options) {
@@ -36,11 +37,12 @@ Planned read_plan(const PlanOptions& options) {
     Planned plan;
     plan.config = model::synthetic_config(model, lite ? 1 : 3, lite ? 26 : 58);
     plan.specs = model::synthetic_specs(plan.config, recipe("int4"));
+    plan.counts = expert_counts(plan.config, options.engine);
     return plan;
   }
   if (formats::is_container(model)) {
     const formats::ContainerReader container(model);
-    Planned plan = {container.config(), {}};
+    Planned plan = {container.config(), {}, expert_counts(container, options.engine)};
     for (const formats::StoredTensor& tensor : container.tensors()) {
       plan.specs.push_back(tensor.spec);
     }
@@ -49,7 +51,9 @@ Planned read_plan(const PlanOptions& options) {
   const auto checkpoint = formats::Checkpoint::open(model);
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));
   const auto specs = plan.model_tensors();
-  return {checkpoint->config(), {specs.begin(), specs.end()}};
+  return {checkpoint->config(),
+          {specs.begin(), specs.end()},
+          expert_counts(checkpoint->config(), options.engine)};
 }
 
 double gigabytes(double bytes) { return bytes / 1e9; }
@@ -69,7 +73,7 @@ json report_fit(const PlanOptions& options, const Planned& plan, const runtime::
                  {"context", needs.context}};
   try {
     const model::WeightMemory memory =
-        place_weights(plan.specs, plan.config, options.engine, {}, crew, options.model);
+        place_weights(plan.specs, plan.config, options.engine, plan.counts, crew, options.model);
     report["fits"] = true;
     report["policy"] = name(memory.placement.policy);
     for (std::size_t k = 0; k < memory.homes.size(); ++k) {
@@ -97,8 +101,12 @@ json report_estimates(const PlanOptions& options, const Planned& plan, std::int6
       "calculated: as if reading were all that takes time\n",
       context, rates.local, rates.remote,
       assumed ? " (the latter assumed: half; the former measured here)" : " (measured here)");
-  fmt::print(out, "{:>5}  {:<11} {:>13} {:>13} {:>14} {:>13} {:>9}\n", "nodes", "policy",
-             "largest node", "local/token", "remote/token", "busiest node", "tokens/s");
+  if (!plan.counts.empty()) {
+    fmt::print(out, "experts spread by how often they are used, and chosen as often\n");
+  }
+  fmt::print(out, "{:>5}  {:<11} {:>13} {:>13} {:>14} {:>13} {:>13} {:>9}\n", "nodes", "policy",
+             "largest node", "local/token", "remote/token", "activations", "busiest node",
+             "tokens/s");
   const auto kv = static_cast<simd::KvFormat>(options.engine.kv_cache);
   const model::CacheFormats formats = {
       kv, kv == simd::KvFormat::kF32 ? simd::IndexFormat::kF32 : simd::IndexFormat::kInt8};
@@ -108,20 +116,28 @@ json report_estimates(const PlanOptions& options, const Planned& plan, std::int6
     for (const NumaPolicy policy :
          {NumaPolicy::kSplit, NumaPolicy::kWhole, NumaPolicy::kInterleave}) {
       if (n == 1 && policy != NumaPolicy::kSplit) continue;
-      const NumaEstimate e =
-          estimate_decoding(plan.config, plan.specs, policy, workers, formats, context, rates);
+      const NumaEstimate e = estimate_decoding(plan.config, plan.specs, policy, workers, formats,
+                                               context, rates, plan.counts);
       // Interleaved pages are one arena that all nodes share.
       const double arena = policy == NumaPolicy::kInterleave
                                ? static_cast<double>(e.placement.total_bytes()) / n
                                : static_cast<double>(std::ranges::max(e.placement.arena_bytes));
-      fmt::print(out, "{:>5}  {:<11} {:>10.2f} GB {:>10.3f} GB {:>11.3f} GB {:>12.1f}% {:>9.2f}\n",
+      fmt::print(out,
+                 "{:>5}  {:<11} {:>10.2f} GB {:>10.3f} GB {:>11.3f} GB {:>10.3f} GB {:>12.1f}% "
+                 "{:>9.2f}\n",
                  n, name(policy), gigabytes(arena), gigabytes(e.local_bytes),
-                 gigabytes(e.remote_bytes), 100 * e.busiest_share, e.tokens_per_second);
+                 gigabytes(e.remote_bytes), gigabytes(e.exchanged.total()), 100 * e.busiest_share,
+                 e.tokens_per_second);
       rows.push_back({{"nodes", n},
                       {"policy", name(policy)},
                       {"largest_node_bytes", arena},
                       {"local_bytes_per_token", e.local_bytes},
                       {"remote_bytes_per_token", e.remote_bytes},
+                      {"activations_per_token",
+                       {{"inputs", e.exchanged.inputs},
+                        {"outputs", e.exchanged.outputs},
+                        {"partials", e.exchanged.partials}}},
+                      {"experts_by_use", e.placement.by_use},
                       {"busiest_share", e.busiest_share},
                       {"tokens_per_second", e.tokens_per_second}});
     }

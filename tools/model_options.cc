@@ -123,16 +123,18 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   }
 }
 
+void warn(const std::string& warning) { fmt::print(stderr, "leyden: warning: {}\n", warning); }
+
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   ProgressLine progress("loading");
   const std::filesystem::path path =
       options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
+  EngineOptions engine_options = options.engine;
+  engine_options.warn = warn;
   auto engine = Engine::load(
-      path, options.engine,
+      path, engine_options,
       [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
-  for (const std::string& warning : engine->warnings()) {
-    fmt::print(stderr, "leyden: warning: {}\n", warning);
-  }
+  for (const std::string& warning : engine->warnings()) warn(warning);
   return engine;
 }
 

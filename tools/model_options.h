@@ -20,6 +20,9 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
 /// Only those that say how to load and run (--weights, --threads ...).
 void add_engine_options(CLI::App& command, EngineOptions& engine);
 
+/// Prints a warning on standard error.
+void warn(const std::string& warning);
+
 /// Loads the model, with a progress line on standard error if that is a terminal.
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
 

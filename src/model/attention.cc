@@ -41,7 +41,7 @@ std::string_view name(MlaMode mode) {
 }
 
 Attention::Attention(const formats::ModelConfig& config, const Settings& settings, int max_tokens,
-                     int n_threads, ActivationNeeds needs)
+                     const runtime::Crew& crew, ActivationNeeds needs)
     : c_(config),
       settings_(settings),
       rope_(config),
@@ -53,25 +53,26 @@ Attention::Attention(const formats::ModelConfig& config, const Settings& setting
   sin_ = runtime::Array<float>(tokens * index(rope_.n_pairs()));
   if (config.q_lora_rank > 0) {
     q_a_ = runtime::Array<float>(tokens * index(config.q_lora_rank));
-    q_in_ = Panels(max_tokens, std::int64_t{max_tokens} * blocks_of(config.q_lora_rank), needs);
+    q_in_ =
+        Panels(crew, max_tokens, std::int64_t{max_tokens} * blocks_of(config.q_lora_rank), needs);
   }
   q_ = runtime::Array<float>(tokens * heads * index(config.qk_head_dim()));
   kv_a_ = runtime::Array<float>(tokens * index(config.kv_lora_rank + config.qk_rope_head_dim));
   mixed_ = runtime::Array<float>(tokens * heads * index(config.v_head_dim));
   out_ = runtime::Array<float>(tokens * index(config.hidden_size));
   const int mixed_cols = config.num_attention_heads * config.v_head_dim;
-  o_in_ = Panels(max_tokens, std::int64_t{max_tokens} * blocks_of(mixed_cols), needs);
-  scratch_ = Scratch(n_threads, simd::kMatmulScratchBytes);
+  o_in_ = Panels(crew, max_tokens, std::int64_t{max_tokens} * blocks_of(mixed_cols), needs);
+  scratch_ = Scratch(crew, simd::kMatmulScratchBytes);
   if (config.has_indexer()) {
     const std::size_t index_heads = index(config.index_n_heads);
     index_q_ = runtime::Array<float>(tokens * index_heads * index(config.index_head_dim));
     index_k_ = runtime::Array<float>(tokens * index(config.index_head_dim));
     index_weights_ = runtime::Array<float>(tokens * index_heads);
-    indexer_ = Indexer(config, settings.cache.index, max_tokens, n_threads);
+    indexer_ = Indexer(config, settings.cache.index, max_tokens, crew);
   }
-  latent_ = LatentAttention(config, settings.cache.kv, max_tokens, n_threads, needs);
+  latent_ = LatentAttention(config, settings.cache.kv, max_tokens, crew, needs);
   if (settings.mla != MlaMode::kAbsorb) {
-    dense_ = DenseAttention(config, settings.cache.kv, max_tokens, n_threads, needs);
+    dense_ = DenseAttention(config, settings.cache.kv, max_tokens, crew, needs);
   }
 }
 
@@ -97,7 +98,7 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
   std::array<Linear, 5> products;
   std::size_t n = 0;
   const auto add = [&](const PlacedMatrix& m, const Panels& from, float* out) {
-    products[n++] = {m, from.panels(), out, static_cast<std::ptrdiff_t>(m.rows)};
+    products[n++] = {m, {&from}, out, static_cast<std::ptrdiff_t>(m.rows)};
   };
   add(a.kv_a, in, kv_a_.data());
   if (a.q_a) {
@@ -217,7 +218,7 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
   o_in_.reset(n_tokens_, mixed_cols);
   team.run(n_tokens_,
            [&](int t, int) { o_in_.set_row(t, mixed_.data() + std::ptrdiff_t{t} * mixed_cols); });
-  const Linear o = {w.attention.o, o_in_.panels(), out_.data(), c_.hidden_size};
+  const Linear o = {w.attention.o, {&o_in_}, out_.data(), c_.hidden_size};
   profile.enter(Step::kProducts);
   multiply(team, scratch_, {&o, 1});
   profile.enter(Step::kOther);

@@ -31,7 +31,7 @@ class Attention {
 
   /// Buffers for at most max_tokens tokens a call. needs: what the weights read.
   Attention(const formats::ModelConfig& config, const Settings& settings, int max_tokens,
-            int n_threads, ActivationNeeds needs);
+            const runtime::Crew& crew, ActivationNeeds needs);
 
   /// Computes the angles of positions [first_position, first_position + n_tokens) for all layers.
   void begin_chunk(std::int32_t first_position, int n_tokens);

@@ -34,9 +34,10 @@ bool is_fixed(simd::KvFormat format) { return format != simd::KvFormat::kF32; }
 }  // namespace
 
 DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvFormat format,
-                               int max_tokens, int n_threads, ActivationNeeds needs)
+                               int max_tokens, const runtime::Crew& crew, ActivationNeeds needs)
     : c_(&config), format_(format), max_tokens_(max_tokens) {
-  latents_ = Panels(kRoundKeys, std::int64_t{kRoundKeys} * blocks_of(config.kv_lora_rank), needs);
+  latents_ =
+      Panels(crew, kRoundKeys, std::int64_t{kRoundKeys} * blocks_of(config.kv_lora_rank), needs);
   rope_keys_ = runtime::Array<float>(index(kRoundKeys) * index(config.qk_rope_head_dim));
   max_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
   sum_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
@@ -52,8 +53,8 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
       query_offset_ +
       (is_fixed(format) ? index(tokens) * simd::fixed_query_bytes(config.qk_head_dim(), 0) : 0);
   scratch_ =
-      Scratch(n_threads, attend_offset_ + simd::attend_scratch_bytes(
-                                              max_tokens, config.qk_head_dim(), config.v_head_dim));
+      Scratch(crew, attend_offset_ + simd::attend_scratch_bytes(max_tokens, config.qk_head_dim(),
+                                                                config.v_head_dim));
 }
 
 void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache,
@@ -67,7 +68,8 @@ void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, c
     team.run(
         heads,
         [&](int head, int worker) {
-          attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker);
+          attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker,
+                      team.node_of(worker));
         },
         [&](int head) { return w.k_b[head].node_of(0); });
   }
@@ -99,7 +101,7 @@ void DenseAttention::load_keys(runtime::ThreadTeam& team, const KvCache& cache, 
 
 void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
                                  std::int32_t first_key, int n_keys, int head, const float* q,
-                                 float* mixed, int worker) {
+                                 float* mixed, int worker, int node) {
   const simd::Kernels& k = simd::kernels();
   const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
   const int rope = c_->qk_rope_head_dim, v = c_->v_head_dim, dim = nope + rope;
@@ -133,9 +135,11 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
       visible[t] = std::min(first_position + t + 1 - chunk_key, chunk_keys);
     }
 
-    const PanelSpan in = latents_.panels().subspan(
-        index(chunk / simd::kPanelTokens),
-        index((chunk_keys + simd::kPanelTokens - 1) / simd::kPanelTokens));
+    const ActivationNeeds needs = needs_of(w.k_b.format) | needs_of(w.v_b.format);
+    const PanelSpan in =
+        latents_.on(node, needs)
+            .subspan(index(chunk / simd::kPanelTokens),
+                     index((chunk_keys + simd::kPanelTokens - 1) / simd::kPanelTokens));
     multiply_rows(w.k_b[head], 0, nope, in, keys, dim, scratch);
     multiply_rows(w.v_b[head], 0, v, in, values, v, scratch);
     for (int key = 0; key < chunk_keys; ++key) {

@@ -18,7 +18,7 @@ class DenseAttention {
  public:
   DenseAttention() = default;
   DenseAttention(const formats::ModelConfig& config, simd::KvFormat format, int max_tokens,
-                 int n_threads, ActivationNeeds needs);
+                 const runtime::Crew& crew, ActivationNeeds needs);
 
   /// mixed[t] = attention of queries t in [0, n), query t standing at first_position + t.
   /// q: [., heads, nope + rope], rotated, softmax scale folded in; mixed: [., heads, v_head_dim].
@@ -30,7 +30,7 @@ class DenseAttention {
                  int n_keys);
   void attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
                    std::int32_t first_key, int n_keys, int head, const float* q, float* mixed,
-                   int worker);
+                   int worker, int node);
 
   const formats::ModelConfig* c_ = nullptr;
   simd::KvFormat format_ = simd::KvFormat::kF32;

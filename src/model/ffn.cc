@@ -14,8 +14,8 @@ std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs,
-         bool whole_experts)
+Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, const runtime::Crew& crew,
+         ActivationNeeds needs, bool whole_experts)
     : hidden_size_(config.hidden_size), experts_per_token_(config.num_experts_per_tok) {
   const bool has_experts = config.n_routed_experts > 0;
   const std::int64_t tokens = max_tokens;
@@ -27,15 +27,17 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, Acti
         tokens * blocks_of(config.n_shared_experts * config.moe_intermediate_size);
     cells = std::max(cells, moe_cells);
     if (max_tokens > 1) {
-      gathered_ = Panels(routed_rows, std::int64_t{routed_rows} * blocks_of(hidden_size_), needs);
+      gathered_ =
+          Panels(crew, routed_rows, std::int64_t{routed_rows} * blocks_of(hidden_size_), needs);
     }
     first_of_expert_.reserve(index(config.n_routed_experts + 1));
     slot_token_.resize(index(routed_rows));
     slot_weight_.resize(index(routed_rows));
   }
-  hidden_ = Panels(routed_rows + max_tokens, cells, needs);
+  hidden_ = Panels(crew, routed_rows + max_tokens, cells, needs);
   if (whole_experts) {
-    outputs_ = runtime::Array<float>(index(routed_rows + max_tokens) * index(hidden_size_));
+    const std::size_t rows = index(routed_rows + max_tokens);
+    outputs_ = runtime::NodeBuffers(crew, rows * index(hidden_size_) * sizeof(float));
   }
   const int max_tasks = std::min(routed_rows, std::max(config.n_routed_experts, 0)) + 1;
   tasks_.reserve(index(max_tasks));
@@ -45,10 +47,10 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, Acti
   ones_.assign(index(max_tokens), 1.0f);
 
   scratch_floats_ = index(max_tokens) * kBlock;
-  scratch_ = Scratch(n_threads, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
+  scratch_ = Scratch(crew, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
 }
 
-void Ffn::add_task(const MlpWeights& w, PanelSpan in, std::span<const int> tokens,
+void Ffn::add_task(const MlpWeights& w, PanelGroup in, std::span<const int> tokens,
                    std::span<const float> weights) {
   const int first_row =
       tasks_.empty() ? 0 : tasks_.back().first_row + static_cast<int>(tasks_.back().tokens.size());
@@ -60,7 +62,7 @@ void Ffn::run_dense(runtime::ThreadTeam& team, const MlpWeights& w, const Panels
                     float* x) {
   tasks_.clear();
   groups_.clear();
-  add_task(w, in.panels(), std::span(all_tokens_).first(index(n_tokens)), ones_);
+  add_task(w, {&in}, std::span(all_tokens_).first(index(n_tokens)), ones_);
   run_tasks(team, n_tokens, x);
 }
 
@@ -93,7 +95,7 @@ void Ffn::run_moe(runtime::ThreadTeam& team, const MoeWeights& w, const Panels& 
     const int first = first_of_expert_[index(e)];
     const int count = first_of_expert_[index(e + 1)] - first;
     if (count == 0) continue;
-    add_task({w.gate[e], w.up[e], w.down[e]}, in.panels(),
+    add_task({w.gate[e], w.up[e], w.down[e]}, {&in},
              std::span(slot_token_).subspan(index(first), index(count)),
              std::span(slot_weight_).subspan(index(first), index(count)));
   }
@@ -109,12 +111,12 @@ void Ffn::run_moe(runtime::ThreadTeam& team, const MoeWeights& w, const Panels& 
       }
     });
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
-      tasks_[i].in = gathered_.panels(static_cast<int>(i));
+      tasks_[i].in = {&gathered_, static_cast<int>(i)};
       groups_[i].cols = static_cast<int>(tasks_[i].w.gate.rows);
     }
   }
   if (w.shared) {
-    add_task(*w.shared, in.panels(), std::span(all_tokens_).first(index(n_tokens)), ones_);
+    add_task(*w.shared, {&in}, std::span(all_tokens_).first(index(n_tokens)), ones_);
   }
   run_tasks(team, n_tokens, x);
 }
@@ -122,7 +124,7 @@ void Ffn::run_moe(runtime::ThreadTeam& team, const MoeWeights& w, const Panels& 
 void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
   hidden_.reset(groups_);
   gate_and_up(team);
-  if (outputs_.size() > 0 && tasks_.size() > 1) {
+  if (outputs_.bytes() > 0 && tasks_.size() > 1) {
     down_at_home(team, n_tokens, x);
   } else {
     down(team, n_tokens, x);
@@ -147,10 +149,11 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
     const std::int64_t first_row = std::int64_t{block} * kBlock;
     const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
     const auto [next, next_block] = find(std::min(piece + team.size(), n_pieces - 1));
-    multiply_rows(task.w.gate, first_row, n_rows, task.in, gate, kBlock, scratch,
-                  task.w.up.tile(block * kTilesPerBlock));
-    multiply_rows(task.w.up, first_row, n_rows, task.in, up, kBlock, scratch,
-                  next->w.gate.tile(next_block * kTilesPerBlock));
+    const int node = team.node_of(worker);
+    multiply_rows(task.w.gate, first_row, n_rows, task.in.on(node, needs_of(task.w.gate.format)),
+                  gate, kBlock, scratch, task.w.up.tile(block * kTilesPerBlock));
+    multiply_rows(task.w.up, first_row, n_rows, task.in.on(node, needs_of(task.w.up.format)), up,
+                  kBlock, scratch, next->w.gate.tile(next_block * kTilesPerBlock));
     for (std::size_t t = 0; t < task.tokens.size(); ++t) {
       float* const row = gate + t * kBlock;
       simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
@@ -182,9 +185,11 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
       const Task& task = tasks_[i];
       const bool is_last = i + 1 == tasks_.size();
       const int next_row = is_last ? first_row + team.size() * rows_per_piece : first_row;
-      multiply_rows(task.w.down, first_row, n_rows, hidden_.panels(static_cast<int>(i)), out,
-                    rows_per_piece, scratch,
-                    tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
+      multiply_rows(
+          task.w.down, first_row, n_rows,
+          hidden_.on(team.node_of(worker), needs_of(task.w.down.format), static_cast<int>(i)), out,
+          rows_per_piece, scratch,
+          tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
       for (std::size_t t = 0; t < task.tokens.size(); ++t) {
         simd::kernels().scaled_add(out + t * index(rows_per_piece), task.weights[t], n_rows,
                                    sum + task.tokens[t] * rows_per_piece);
@@ -196,6 +201,13 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
     }
   };
   team.run(pieces.count(), compute, [&](int piece) { return pieces[piece].node; });
+}
+
+/// Where a task's output from some column on is kept until the sum: on the node that computes it.
+float* Ffn::output_of(const Task& task, std::int64_t column) const {
+  const int node = task.w.down.node_of(column);
+  return reinterpret_cast<float*>(outputs_.on(node < outputs_.n_nodes() ? node : 0)) +
+         std::ptrdiff_t{task.first_row} * hidden_size_ + column;
 }
 
 void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
@@ -211,9 +223,10 @@ void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
     const std::size_t i = task_of(piece);
     const Task& task = tasks_[i];
     const RowPieces::Piece rows = RowPieces(task.w.down, kBlock)[piece];
-    multiply_rows(task.w.down, rows.first_row, rows.n_rows, hidden_.panels(static_cast<int>(i)),
-                  outputs_.data() + std::ptrdiff_t{task.first_row} * hidden_size_ + rows.first_row,
-                  hidden_size_, scratch_.of(worker));
+    multiply_rows(
+        task.w.down, rows.first_row, rows.n_rows,
+        hidden_.on(team.node_of(worker), needs_of(task.w.down.format), static_cast<int>(i)),
+        output_of(task, rows.first_row), hidden_size_, scratch_.of(worker));
   };
   team.run(n_pieces, multiply_piece, [&](int piece) {
     const std::size_t i = task_of(piece);
@@ -225,9 +238,16 @@ void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
     const int first = piece * kBlock, n = std::min(kBlock, hidden_size_ - first);
     std::fill_n(sum, index(n_tokens * kBlock), 0.0f);
     for (const Task& task : tasks_) {
-      const float* out = outputs_.data() + std::ptrdiff_t{task.first_row} * hidden_size_ + first;
-      for (std::size_t t = 0; t < task.tokens.size(); ++t, out += hidden_size_) {
-        simd::kernels().scaled_add(out, task.weights[t], n, sum + task.tokens[t] * kBlock);
+      for (int done = 0; done < n;) {  // the shared expert's columns lie on several nodes
+        const MatrixPart& part = task.w.down.part_of(first + done);
+        const auto end = static_cast<int>(part.first_row + part.rows.rows) - first;
+        const int width = std::min(n, end) - done;
+        const float* out = output_of(task, first + done);
+        for (std::size_t t = 0; t < task.tokens.size(); ++t, out += hidden_size_) {
+          simd::kernels().scaled_add(out, task.weights[t], width,
+                                     sum + task.tokens[t] * kBlock + done);
+        }
+        done += width;
       }
     }
     for (int t = 0; t < n_tokens; ++t) {

@@ -8,6 +8,7 @@
 #include "src/model/panels.h"
 #include "src/model/router.h"
 #include "src/model/weights.h"
+#include "src/runtime/node_buffers.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -25,8 +26,8 @@ class Ffn {
   Ffn() = default;
   /// Buffers for at most max_tokens tokens a call. needs: what the weights read. whole_experts:
   /// they lie on one node each.
-  Ffn(const formats::ModelConfig& config, int max_tokens, int n_threads, ActivationNeeds needs,
-      bool whole_experts);
+  Ffn(const formats::ModelConfig& config, int max_tokens, const runtime::Crew& crew,
+      ActivationNeeds needs, bool whole_experts);
 
   /// x[t] += mlp(in[t]). in: the normalized rows; x: [n_tokens, hidden].
   void run_dense(runtime::ThreadTeam& team, const MlpWeights& w, const Panels& in, int n_tokens,
@@ -40,25 +41,27 @@ class Ffn {
  private:
   struct Task {
     MlpWeights w;
-    PanelSpan in;       // the task's tokens, normalized
+    PanelGroup in;      // the task's tokens, normalized
     int first_row = 0;  // of its tokens in hidden_
     std::span<const int> tokens;
     std::span<const float> weights;
   };
 
-  void add_task(const MlpWeights& w, PanelSpan in, std::span<const int> tokens,
+  void add_task(const MlpWeights& w, PanelGroup in, std::span<const int> tokens,
                 std::span<const float> weights);
   void group_by_expert(int n_experts, int n_tokens, std::span<const ExpertChoice> choices);
   void run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x);
   void gate_and_up(runtime::ThreadTeam& team);
   void down(runtime::ThreadTeam& team, int n_tokens, float* x);
   void down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x);
+  float* output_of(const Task& task, std::int64_t column) const;
 
   int hidden_size_ = 0;
   int experts_per_token_ = 0;
-  Panels gathered_;                // per expert, the rows of its tokens
-  Panels hidden_;                  // per task, silu(gate) * up
-  runtime::Array<float> outputs_;  // [rows of hidden_, hidden_size] of whole experts, else empty
+  Panels gathered_;  // per expert, the rows of its tokens
+  Panels hidden_;    // per task, silu(gate) * up
+  runtime::NodeBuffers
+      outputs_;  // floats [rows of hidden_, hidden_size] of whole experts, else empty
   std::vector<Task> tasks_;
   std::vector<Panels::Group> groups_;
   std::vector<int> first_of_expert_;  // [experts + 1] into slot_*

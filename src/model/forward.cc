@@ -84,16 +84,17 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
       w_(weights),
       team_(team),
       chunk_(chunk),
-      attention_(config, settings, chunk, team.size(), needs_of_attention(weights)),
-      ffn_(config, chunk, team.size(), needs_of_ffn(weights), has_whole_experts(weights)) {
+      attention_(config, settings, chunk, team.crew(), needs_of_attention(weights)),
+      ffn_(config, chunk, team.crew(), needs_of_ffn(weights), has_whole_experts(weights)) {
   const std::size_t tokens = index(chunk), hidden = index(config.hidden_size);
   x_ = runtime::Array<float>(tokens * hidden);
   normed_ = runtime::Array<float>(tokens * hidden);
-  in_ = Panels(chunk, std::int64_t{chunk} * blocks_of(config.hidden_size), needs_of_input(weights));
+  in_ = Panels(team.crew(), chunk, std::int64_t{chunk} * blocks_of(config.hidden_size),
+               needs_of_input(weights));
   router_logits_ = runtime::Array<float>(tokens * index(config.n_routed_experts));
   router_scratch_ = runtime::Array<float>(index(team.size()) * 2 * index(config.n_routed_experts));
   choices_.resize(tokens * index(config.num_experts_per_tok));
-  scratch_ = Scratch(team.size(), simd::kMatmulScratchBytes);
+  scratch_ = Scratch(team.crew(), simd::kMatmulScratchBytes);
 }
 
 void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
@@ -120,7 +121,7 @@ void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
 
 void Forward::compute_logits(int first_token, int n_logits, float* logits) {
   normalize(w_.final_norm, first_token, n_logits);
-  const Linear head = {w_.head, in_.panels(), logits, c_.vocab_size};
+  const Linear head = {w_.head, {&in_}, logits, c_.vocab_size};
   multiply(team_, scratch_, {&head, 1});
 }
 
@@ -162,7 +163,7 @@ void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trac
 void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace) {
   const std::size_t n_experts = index(c_.n_routed_experts);
   const std::size_t n_chosen = index(c_.num_experts_per_tok);
-  const Linear router = {w.router, in_.panels(), router_logits_.data(), c_.n_routed_experts};
+  const Linear router = {w.router, {&in_}, router_logits_.data(), c_.n_routed_experts};
   multiply(team_, scratch_, {&router, 1});
   profile_.enter(Step::kRoute);
   team_.run(n_tokens, [&](int t, int worker) {

@@ -26,19 +26,20 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 Indexer::Indexer(const formats::ModelConfig& config, simd::IndexFormat format, int max_tokens,
-                 int n_threads)
+                 const runtime::Crew& crew)
     : config_(&config), format_(format) {
   const std::size_t heads = index(config.index_n_heads);
   queries_.resize(index(max_tokens));
   if (format == simd::IndexFormat::kInt8) {
-    q_ = runtime::Array<std::int8_t>(index(max_tokens) * heads * index(config.index_head_dim));
-    q_start_ = runtime::Array<std::int32_t>(index(max_tokens) * heads);
+    q_start_offset_ = q_offset(max_tokens);
+    q_ =
+        runtime::Exchange(crew, q_start_offset_ + index(max_tokens) * heads * sizeof(std::int32_t));
   }
   selected_ = runtime::Array<std::int32_t>(index(max_tokens) * top_k());
   n_selected_.resize(index(max_tokens));
 
-  block_ = std::clamp(max_tokens / (kPiecesPerThread * n_threads), 1, kMaxBlock);
-  best_.resize(index(n_threads) * index(block_));
+  block_ = std::clamp(max_tokens / (kPiecesPerThread * crew.size()), 1, kMaxBlock);
+  best_.resize(index(crew.size()) * index(block_));
   const std::size_t capacity = index(simd::top_k_capacity(config.index_topk));
   scores_ = runtime::Array<float>(best_.size() * capacity);
   positions_ = runtime::Array<std::int32_t>(best_.size() * capacity);
@@ -80,17 +81,37 @@ void Indexer::prepare_query(int t, Angles angles, float* q, float* head_weights)
   simd::IndexQuery& query = queries_[index(t)];
   query = {.n_heads = heads, .dim = dim, .x = q, .weight = head_weights};
   if (format_ == simd::IndexFormat::kInt8) {
-    std::int8_t* const codes = q_.data() + index(t) * index(heads) * index(dim);
-    std::int32_t* const starts = q_start_.data() + index(t) * index(heads);
+    auto* const codes = reinterpret_cast<std::int8_t*>(q_.data() + q_offset(t));
+    auto* const starts = reinterpret_cast<std::int32_t*>(q_.data() + q_start_offset_) + t * heads;
     k.index_quantize_query(q, heads, dim, codes, starts, head_weights);
     query.q = codes;
     query.q_start = starts;
   }
 }
 
-/// Offers keys [begin, end) to queries t, t + 1, ..., query i seeing those below ends[i].
-void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end, int t,
-                   const std::int32_t* ends, int n_queries, simd::TopK* best) const {
+std::size_t Indexer::q_offset(int t) const {
+  return index(t) * index(config_->index_n_heads) * index(config_->index_head_dim);
+}
+
+/// The query of chunk token t for a thread of a node. One for int8 keys lies in the node's memory;
+/// the other formats are for comparison.
+simd::IndexQuery Indexer::query_on(int node, int t) const {
+  simd::IndexQuery query = queries_[index(t)];
+  if (query.q == nullptr) return query;
+  const std::size_t q = q_offset(t), q_bytes = q_offset(1);
+  const std::size_t heads = index(query.n_heads) * sizeof(std::int32_t);
+  const std::size_t start = q_start_offset_ + index(t) * heads;
+  if (q_.source(node, q, q_bytes) != node || q_.source(node, start, heads) != node) return query;
+  query.q = reinterpret_cast<const std::int8_t*>(q_.on(node) + q);
+  query.q_start = reinterpret_cast<const std::int32_t*>(q_.on(node) + start);
+  return query;
+}
+
+/// Offers keys [begin, end) to n_queries queries, the first of which is `query`, the i-th seeing
+/// those below ends[i].
+void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end,
+                   const simd::IndexQuery& query, const std::int32_t* ends, int n_queries,
+                   simd::TopK* best) const {
   const simd::Kernels& k = simd::kernels();
   const auto scan = format_ == simd::IndexFormat::kF32    ? k.index_scan_f32
                     : format_ == simd::IndexFormat::kBf16 ? k.index_scan_bf16
@@ -101,7 +122,7 @@ void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int
     args.tiles = cache.index_tile(layer, begin);
     args.n_keys = std::min(end, page_end) - begin;
     args.first_position = begin;
-    args.query = queries_[index(t)];
+    args.query = query;
     args.best = best;
     args.n_queries = n_queries;
     args.end = ends;
@@ -124,7 +145,7 @@ float Indexer::warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int l
                      : format_ == simd::IndexFormat::kBf16 ? k.index_score_bf16
                                                            : k.index_score_int8;
   constexpr std::int32_t kPerPiece = 64;
-  team.run((n + kPerPiece - 1) / kPerPiece, [&](int piece, int) {
+  team.run((n + kPerPiece - 1) / kPerPiece, [&](int piece, int worker) {
     const std::int32_t first = piece * kPerPiece;
     std::array<const std::byte*, kPerPiece> tile = {};
     simd::IndexScoreArgs args;
@@ -134,7 +155,7 @@ float Indexer::warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int l
     }
     args.tile = tile.data();
     args.position = position + first;
-    args.query = queries_[index(t)];
+    args.query = query_on(team.node_of(worker), t);
     args.score = last_choice_scores_.data() + first;
     score(args);
   });
@@ -157,8 +178,8 @@ void Indexer::select_alone(runtime::ThreadTeam& team, const KvCache& cache, int 
   const std::int32_t keys_per_piece = pages_per_piece * KvCache::kPageTokens;
   const auto scan_piece = [&](int piece, int worker) {
     const std::int32_t begin = piece * keys_per_piece;
-    scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys), t, nullptr, 1,
-         &best_[index(worker) * index(block_)]);
+    scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys),
+         query_on(team.node_of(worker), t), nullptr, 1, &best_[index(worker) * index(block_)]);
   };
   team.run((n_keys + keys_per_piece - 1) / keys_per_piece, scan_piece,
            [&](int piece) { return cache.node_of(piece * keys_per_piece); });
@@ -177,7 +198,7 @@ void Indexer::select_block(const KvCache& cache, int layer, int begin, int end,
     ends[index(i)] = first_position + begin + i + 1;
     simd::top_k_reset(best[i], config_->index_topk, kNoFloor);
   }
-  scan(cache, layer, 0, first_position + end, begin, ends.data(), n, best);
+  scan(cache, layer, 0, first_position + end, queries_[index(begin)], ends.data(), n, best);
   for (int i = 0; i < n; ++i) choose(best[i], begin + i, first_position + begin + i);
 }
 
@@ -192,6 +213,7 @@ void Indexer::select(runtime::ThreadTeam& team, const KvCache& cache, int layer,
                      std::int32_t first_position) {
   const int n = end - begin;
   if (n < team.size()) {
+    q_.begin(q_.bytes());
     for (int t = begin; t < end; ++t) {
       select_alone(team, cache, layer, t, first_position + t + 1);
     }

@@ -7,6 +7,7 @@
 #include "formats/model_config.h"
 #include "src/model/kv_cache.h"
 #include "src/model/weights.h"
+#include "src/runtime/exchange.h"
 #include "src/runtime/memory.h"
 #include "src/runtime/thread_team.h"
 
@@ -24,7 +25,7 @@ class Indexer {
  public:
   Indexer() = default;
   Indexer(const formats::ModelConfig& config, simd::IndexFormat format, int max_tokens,
-          int n_threads);
+          const runtime::Crew& crew);
 
   /// Finishes an index key (NUMERICS 6.3, 6.4) and puts it into the cache. key: wk(x) [index dim],
   /// overwritten.
@@ -52,9 +53,12 @@ class Indexer {
   }
 
  private:
+  std::size_t q_offset(int t) const;
+  simd::IndexQuery query_on(int node, int t) const;
   std::size_t top_k() const { return static_cast<std::size_t>(config_->index_topk); }
-  void scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end, int t,
-            const std::int32_t* ends, int n_queries, simd::TopK* best) const;
+  void scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end,
+            const simd::IndexQuery& query, const std::int32_t* ends, int n_queries,
+            simd::TopK* best) const;
   float warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
                    std::int32_t n_keys);
   void select_alone(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
@@ -66,8 +70,8 @@ class Indexer {
   const formats::ModelConfig* config_ = nullptr;
   simd::IndexFormat format_ = simd::IndexFormat::kF32;
   std::vector<simd::IndexQuery> queries_;  // [max_tokens]
-  runtime::Array<std::int8_t> q_;          // [max_tokens, heads, dim]
-  runtime::Array<std::int32_t> q_start_;   // [max_tokens, heads]
+  runtime::Exchange q_;  // of int8 keys: int8 [max_tokens, heads, dim], int32 [max_tokens, heads]
+  std::size_t q_start_offset_ = 0;         // of the latter
   runtime::Array<std::int32_t> selected_;  // [max_tokens, index_topk]
   std::vector<std::int32_t> n_selected_;   // [max_tokens]
   int block_ = 1;                          // queries that a thread scans keys for at once

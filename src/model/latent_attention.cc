@@ -18,6 +18,11 @@ constexpr int kFewestHeads = 32;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+/// Of a partial result: max, sum and out of every head.
+std::size_t slot_floats(const formats::ModelConfig& config) {
+  return index(config.num_attention_heads) * (2 + index(config.kv_lora_rank));
+}
+
 simd::LatentAttendFn* attend_kernel(simd::KvFormat format) {
   const simd::Kernels& k = simd::kernels();
   switch (format) {
@@ -34,7 +39,7 @@ simd::LatentAttendFn* attend_kernel(simd::KvFormat format) {
 }  // namespace
 
 LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFormat format,
-                                 int max_tokens, int n_threads, ActivationNeeds needs)
+                                 int max_tokens, const runtime::Crew& crew, ActivationNeeds needs)
     : c_(&config), format_(format), block_tokens_(std::min(max_tokens, kBlockTokens)) {
   const std::size_t heads = index(config.num_attention_heads);
   const std::size_t latent = index(config.kv_lora_rank);
@@ -44,26 +49,26 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
   query_bytes_ = format == simd::KvFormat::kF32
                      ? float_bytes
                      : simd::fixed_query_bytes(config.kv_lora_rank, config.qk_rope_head_dim);
-  query_ = runtime::Array<std::byte>(block * heads * query_bytes_);
+  query_ = runtime::Exchange(crew, block * heads * query_bytes_);
   max_ = runtime::Array<float>(block * heads);
   sum_ = runtime::Array<float>(block * heads);
   out_ = runtime::Array<float>(block * heads * latent);
   // Side by side, kSlots chunks of all heads; one by one, a chunk of some heads per thread.
-  const std::size_t slots = std::max(index(kSlots), index(n_threads));
-  slot_max_ = runtime::Array<float>(slots * heads);
-  slot_sum_ = runtime::Array<float>(slots * heads);
-  slot_out_ = runtime::Array<float>(slots * heads * latent);
+  const std::size_t slots = index(std::max(kSlots, crew.size()));
+  slots_ = runtime::NodeBuffers(crew, slots * slot_floats(config) * sizeof(float));
 
   const int widest = std::max({config.kv_lora_rank, config.qk_nope_head_dim});
-  for (int i = 0; i < n_threads; ++i) {
-    panels_.emplace_back(block_tokens_, std::int64_t{block_tokens_} * blocks_of(widest), needs);
+  const runtime::Crew one_thread = runtime::unbound_crew(1);
+  for (int i = 0; i < crew.size(); ++i) {
+    panels_.emplace_back(one_thread, block_tokens_, std::int64_t{block_tokens_} * blocks_of(widest),
+                         needs);
   }
   attend_offset_ = simd::kMatmulScratchBytes;
   row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(config.num_attention_heads,
                                                                    config.kv_lora_rank,
                                                                    config.qk_rope_head_dim);
   query_offset_ = row_offset_ + 2 * kChunk * sizeof(const std::byte*);
-  scratch_ = Scratch(n_threads, query_offset_ + block * float_bytes);
+  scratch_ = Scratch(crew, query_offset_ + block * float_bytes);
 }
 
 LatentAttention::Partial LatentAttention::result(int t) const {
@@ -71,14 +76,14 @@ LatentAttention::Partial LatentAttention::result(int t) const {
   return {max_.data() + first, sum_.data() + first, out_.data() + first * index(c_->kv_lora_rank)};
 }
 
-std::byte* LatentAttention::query(int t, int head) const {
-  return query_.data() + (index(t) * index(c_->num_attention_heads) + index(head)) * query_bytes_;
+std::size_t LatentAttention::query_offset(int t, int head) const {
+  return (index(t) * index(c_->num_attention_heads) + index(head)) * query_bytes_;
 }
 
-LatentAttention::Partial LatentAttention::slot(int i) const {
-  const std::size_t first = index(i) * index(c_->num_attention_heads);
-  return {slot_max_.data() + first, slot_sum_.data() + first,
-          slot_out_.data() + first * index(c_->kv_lora_rank)};
+LatentAttention::Partial LatentAttention::slot(int node, int i) const {
+  const std::ptrdiff_t heads = c_->num_attention_heads;
+  float* const slot = reinterpret_cast<float*>(slots_.on(node)) + index(i) * slot_floats(*c_);
+  return {slot, slot + heads, slot + 2 * heads};
 }
 
 void LatentAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w,
@@ -89,7 +94,7 @@ void LatentAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w,
     absorb(team, w, begin, n, q);
     if (n < team.size()) {
       for (int t = 0; t < n; ++t) {
-        attend_side_by_side(team, cache, layer, t, keys(begin + t));
+        attend_side_by_side(team, w, cache, layer, t, keys(begin + t));
       }
     } else {
       attend_one_by_one(team, cache, layer, begin, n, keys);
@@ -105,6 +110,7 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
   const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
   const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim, width = latent + rope;
   const std::ptrdiff_t in_stride = std::ptrdiff_t{heads} * (nope + rope);
+  query_.begin(query_offset(n, 0));
   const auto compute = [&](int head, int worker) {
     Panels& panels = panels_[index(worker)];
     panels.reset(n, nope);
@@ -115,14 +121,15 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
       std::memcpy(absorbed + std::ptrdiff_t{t} * width + latent, row + nope,
                   index(rope) * sizeof(float));
     }
-    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.panels(), absorbed, width,
-                  scratch_.of(worker));
+    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.on(0, needs_of(w.k_b_absorbed.format)),
+                  absorbed, width, scratch_.of(worker));
     for (int t = 0; t < n; ++t) {
       const float* const row = absorbed + std::ptrdiff_t{t} * width;
+      std::byte* const to = query_.data() + query_offset(t, head);
       if (format_ == simd::KvFormat::kF32) {
-        std::memcpy(query(t, head), row, query_bytes_);
+        std::memcpy(to, row, query_bytes_);
       } else {
-        simd::kernels().fix_query(row, latent, rope, query(t, head));
+        simd::kernels().fix_query(row, latent, rope, to);
       }
     }
   };
@@ -130,8 +137,9 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
 }
 
 void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys keys,
-                                   std::int32_t chunk, std::int32_t next_chunk, int t,
-                                   int first_head, int n_heads, Partial to, int worker) const {
+                                   std::int32_t chunk, std::int32_t next_chunk,
+                                   const std::byte* query, int first_head, int n_heads, Partial to,
+                                   int worker) const {
   auto** const rows = reinterpret_cast<const std::byte**>(scratch_.of(worker) + row_offset_);
   const auto find_rows = [&](std::int32_t c, const std::byte** found) {
     const std::int32_t first_key = c * kChunk;
@@ -146,7 +154,7 @@ void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys 
   args.n_next_rows = find_rows(next_chunk, rows + kChunk);
   args.kv_lora_rank = c_->kv_lora_rank;
   args.rope_dim = c_->qk_rope_head_dim;
-  args.query = query(t, first_head);
+  args.query = query;
   args.query_stride_bytes = static_cast<std::ptrdiff_t>(query_bytes_);
   args.rows = rows;
   args.partial = {to.max + first_head, to.sum + first_head,
@@ -162,9 +170,11 @@ void LatentAttention::merge_head(int head, Partial into, Partial from) const {
 }
 
 /// Few queries (decoding): the chunks of one query are spread over the threads, and the heads too
-/// if there are not two pieces for each thread otherwise.
-void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCache& cache,
-                                          int layer, int t, VisibleKeys keys) {
+/// if there are not two pieces for each thread otherwise. A chunk's home is where its first key
+/// lies; its partial result is written there, and read where the head's values are.
+void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const AttentionWeights& w,
+                                          const KvCache& cache, int layer, int t,
+                                          VisibleKeys keys) {
   const int heads = c_->num_attention_heads;
   const std::int32_t n_chunks = (keys.n + kChunk - 1) / kChunk;
   const int wanted = (2 * team.size() + n_chunks - 1) / n_chunks;
@@ -172,33 +182,44 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const KvCac
       std::max(kFewestHeads, (heads / wanted + kFewestHeads - 1) / kFewestHeads * kFewestHeads);
   const int head_runs = (heads + heads_per_run - 1) / heads_per_run;
   const Partial into = result(t);
+  const auto home_of = [&](std::int32_t chunk) {
+    const int node = cache.node_of(keys[chunk * kChunk]);
+    return node < slots_.n_nodes() ? node : 0;
+  };
+  // The very first chunk goes where the others are merged into.
+  const auto partial = [&](std::int32_t chunk) {
+    return chunk == 0 ? into : slot(home_of(chunk), chunk % kSlots);
+  };
   for (std::int32_t first = 0; first < n_chunks; first += kSlots) {
     const int n = std::min(kSlots, n_chunks - first);
     const auto compute = [&](int piece, int worker) {
-      const int i = piece / head_runs;
+      const std::int32_t chunk = first + piece / head_runs;
       const int first_head = piece % head_runs * heads_per_run;
+      const int n_heads = std::min(heads_per_run, heads - first_head);
+      const std::size_t at = query_offset(t, first_head);
+      const int from = query_.source(team.node_of(worker), at, index(n_heads) * query_bytes_);
       // The chunk that this thread will get next if all are equally fast.
       const std::int32_t next = first + (piece + team.size()) / head_runs;
-      // The very first chunk goes where the others are merged into.
-      attend_chunk(cache, layer, keys, first + i, next, t, first_head,
-                   std::min(heads_per_run, heads - first_head), first + i == 0 ? into : slot(i),
-                   worker);
+      attend_chunk(cache, layer, keys, chunk, next, query_.on(from) + at, first_head, n_heads,
+                   partial(chunk), worker);
     };
-    team.run(n * head_runs, compute,
-             [&](int piece) { return cache.node_of(keys[(first + piece / head_runs) * kChunk]); });
-    const int first_slot = first == 0 ? 1 : 0;
-    if (first_slot == n) continue;
+    team.run(n * head_runs, compute, [&](int piece) { return home_of(first + piece / head_runs); });
+    const std::int32_t first_slot = std::max(first, 1), end = first + n;
+    if (first_slot == end) continue;
     constexpr int kHeadsPerPiece = 8;
-    team.run((heads + kHeadsPerPiece - 1) / kHeadsPerPiece, [&](int piece, int) {
-      const int end = std::min(heads, (piece + 1) * kHeadsPerPiece);
-      for (int head = piece * kHeadsPerPiece; head < end; ++head) {
-        for (int i = first_slot; i < n; ++i) merge_head(head, into, slot(i));
+    const auto merge = [&](int piece, int) {
+      const int end_head = std::min(heads, (piece + 1) * kHeadsPerPiece);
+      for (int head = piece * kHeadsPerPiece; head < end_head; ++head) {
+        for (std::int32_t i = first_slot; i < end; ++i) merge_head(head, into, partial(i));
       }
-    });
+    };
+    team.run((heads + kHeadsPerPiece - 1) / kHeadsPerPiece, merge,
+             [&](int piece) { return w.v_b[piece * kHeadsPerPiece].node_of(0); });
   }
 }
 
-/// Many queries (prefill): each piece is one query, chunk after chunk.
+/// Many queries (prefill): each piece is one query, chunk after chunk. A query is read by one
+/// thread only, where it is.
 void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer,
                                         int begin, int n,
                                         const std::function<VisibleKeys(int)>& keys) {
@@ -207,8 +228,9 @@ void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache
     const VisibleKeys visible = keys(begin + t);
     const std::int32_t n_chunks = (visible.n + kChunk - 1) / kChunk;
     for (std::int32_t chunk = 0; chunk < n_chunks; ++chunk) {
-      const Partial to = chunk == 0 ? result(t) : slot(worker);
-      attend_chunk(cache, layer, visible, chunk, chunk + 1, t, 0, heads, to, worker);
+      const Partial to = chunk == 0 ? result(t) : slot(team.node_of(worker), worker);
+      attend_chunk(cache, layer, visible, chunk, chunk + 1, query_.data() + query_offset(t, 0), 0,
+                   heads, to, worker);
       if (chunk == 0) continue;
       for (int head = 0; head < heads; ++head) merge_head(head, result(t), to);
     }
@@ -230,7 +252,7 @@ void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWei
       for (int i = 0; i < latent; ++i) row[i] *= scale;
       panels.set_row(t, row);
     }
-    multiply_rows(w.v_b[head], 0, v, panels.panels(),
+    multiply_rows(w.v_b[head], 0, v, panels.on(0, needs_of(w.v_b.format)),
                   mixed + begin * stride + std::ptrdiff_t{head} * v, stride, scratch_.of(worker));
   };
   team.run(heads, compute, [&](int head) { return w.v_b[head].node_of(0); });

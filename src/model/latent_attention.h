@@ -9,6 +9,8 @@
 #include "src/model/kv_cache.h"
 #include "src/model/linear.h"
 #include "src/model/weights.h"
+#include "src/runtime/exchange.h"
+#include "src/runtime/node_buffers.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -28,7 +30,7 @@ class LatentAttention {
  public:
   LatentAttention() = default;
   LatentAttention(const formats::ModelConfig& config, simd::KvFormat format, int max_tokens,
-                  int n_threads, ActivationNeeds needs);
+                  const runtime::Crew& crew, ActivationNeeds needs);
 
   /// mixed[t] = attention of query t for t in [begin, end).
   /// q: [., heads, nope + rope], rotated, softmax scale folded in; keys(t): what query t sees;
@@ -43,28 +45,28 @@ class LatentAttention {
   };
   void absorb(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
               const float* q);
-  void attend_side_by_side(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
-                           VisibleKeys keys);
+  void attend_side_by_side(runtime::ThreadTeam& team, const AttentionWeights& w,
+                           const KvCache& cache, int layer, int t, VisibleKeys keys);
   void attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer, int begin,
                          int n, const std::function<VisibleKeys(int)>& keys);
   void apply_values(runtime::ThreadTeam& team, const AttentionWeights& w, int begin, int n,
                     float* mixed);
   void attend_chunk(const KvCache& cache, int layer, VisibleKeys keys, std::int32_t chunk,
-                    std::int32_t next_chunk, int t_in_block, int first_head, int n_heads,
+                    std::int32_t next_chunk, const std::byte* query, int first_head, int n_heads,
                     Partial to, int worker) const;
-  std::byte* query(int t_in_block, int head) const;
+  std::size_t query_offset(int t_in_block, int head) const;
   Partial result(int t_in_block) const;
-  Partial slot(int i) const;
+  Partial slot(int node, int i) const;
   void merge_head(int head, Partial into, Partial from) const;
 
   const formats::ModelConfig* c_ = nullptr;
   simd::KvFormat format_ = simd::KvFormat::kF32;
-  int block_tokens_ = 0;             // queries absorbed at a time
-  runtime::Array<std::byte> query_;  // [block, heads, query_bytes_]
+  int block_tokens_ = 0;     // queries absorbed at a time
+  runtime::Exchange query_;  // [block, heads, query_bytes_]
   std::size_t query_bytes_ = 0;
   runtime::Array<float> max_, sum_, out_;  // [block, heads], [.], [block, heads, latent]
-  runtime::Array<float> slot_max_, slot_sum_, slot_out_;  // the same for chunks in flight
-  std::vector<Panels> panels_;                            // one per thread
+  runtime::NodeBuffers slots_;  // the same, one slot after the other, for chunks in flight
+  std::vector<Panels> panels_;  // one per thread
   std::size_t attend_offset_ = 0, row_offset_ = 0, query_offset_ = 0;  // into a thread's scratch
   Scratch scratch_;
 };

@@ -76,9 +76,16 @@ RowPieces::Piece RowPieces::operator[](int i) const {
   return {};
 }
 
-Scratch::Scratch(int n_threads, std::size_t bytes_per_thread)
-    : memory_(static_cast<std::size_t>(n_threads) * ((bytes_per_thread + 4095) / 4096 * 4096)),
-      stride_((bytes_per_thread + 4095) / 4096 * 4096) {}
+Scratch::Scratch(const runtime::Crew& crew, std::size_t bytes_per_thread) {
+  constexpr std::size_t kPage = 4096;
+  const std::size_t stride = (bytes_per_thread + kPage - 1) / kPage * kPage;
+  for (int node = 0; node < crew.n_nodes(); ++node) {
+    const auto n = static_cast<std::size_t>(crew.size_of(node));  // workers ascend by node
+    const runtime::Memory& memory =
+        memory_.emplace_back(n * stride, runtime::HugePages::kAuto, crew.near(node));
+    for (std::size_t i = 0; i < n; ++i) of_.push_back(memory.data() + i * stride);
+  }
+}
 
 void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const Linear> products) {
   std::int64_t total_tiles = 0;
@@ -103,8 +110,9 @@ void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const
   const auto compute = [&](int piece, int worker) {
     const auto [p, rows] = run_of(piece);
     const auto [next, next_rows] = run_of(piece + team.size());
-    multiply_rows(p->w, rows.first_row, rows.n_rows, p->in, p->out + rows.first_row, p->out_stride,
-                  scratch.of(worker),
+    multiply_rows(p->w, rows.first_row, rows.n_rows,
+                  p->in.on(team.node_of(worker), needs_of(p->w.format)), p->out + rows.first_row,
+                  p->out_stride, scratch.of(worker),
                   next != nullptr ? next->w.tile(next_rows.first_row / simd::kTileRows) : nullptr);
   };
   team.run(n_pieces, compute, [&](int piece) { return run_of(piece).rows.node; });

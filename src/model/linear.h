@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "quant/weight_format.h"
 #include "src/model/panels.h"
@@ -20,8 +21,6 @@ constexpr ActivationNeeds needs_of(quant::WeightFormat format) {
 
 /// The kernel for a format, at the level this process uses.
 simd::MatmulFn* matmul_kernel(quant::WeightFormat format);
-
-using PanelSpan = std::span<const simd::ActivationPanel>;
 
 /// Sees what matrices multiply, for calibration.
 class ProductObserver {
@@ -64,23 +63,22 @@ class RowPieces {
 /// One whole product: out[t] = w . in[t], out [tokens, w.rows].
 struct Linear {
   PlacedMatrix w;
-  PanelSpan in;
+  PanelGroup in;
   float* out = nullptr;
   std::ptrdiff_t out_stride = 0;
 };
 
-/// Per-thread scratch of the kernels.
+/// Per-thread scratch of the kernels, in memory of the thread's node. Threads of different nodes
+/// share no page of it.
 class Scratch {
  public:
   Scratch() = default;
-  Scratch(int n_threads, std::size_t bytes_per_thread);
-  std::byte* of(int worker) const {
-    return memory_.data() + static_cast<std::size_t>(worker) * stride_;
-  }
+  Scratch(const runtime::Crew& crew, std::size_t bytes_per_thread);
+  std::byte* of(int worker) const { return of_[static_cast<std::size_t>(worker)]; }
 
  private:
-  runtime::Memory memory_;
-  std::size_t stride_ = 0;
+  std::vector<runtime::Memory> memory_;  // of each node
+  std::vector<std::byte*> of_;           // of each worker
 };
 
 /// All of `products` in one fork-join, cut into pieces of whole tiles, each at home where its rows

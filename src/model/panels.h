@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "simd/kernels.h"
-#include "src/runtime/memory.h"
+#include "src/runtime/exchange.h"
 
 namespace leyden::model {
 
@@ -21,9 +21,12 @@ struct ActivationNeeds {
   }
 };
 
+using PanelSpan = std::span<const simd::ActivationPanel>;
+
 /// Activation rows in the form matrix products read: panels of 16 tokens, the last one of a group
 /// narrower. A group is what one matrix multiplies, e.g. the tokens of one expert. Rows count
-/// through all groups; they may be written in any order and by several threads.
+/// through all groups; they may be written in any order and by several threads. Threads of every
+/// node read them in their own node's memory (runtime/exchange.h).
 class Panels {
  public:
   struct Group {
@@ -33,7 +36,10 @@ class Panels {
   /// Room for any groups of at most max_rows rows whose rows x blocks of 128 columns add up to at
   /// most max_cells.
   Panels() = default;
-  Panels(int max_rows, std::int64_t max_cells, ActivationNeeds needs);
+  Panels(const runtime::Crew& crew, int max_rows, std::int64_t max_cells, ActivationNeeds needs);
+
+  /// Bytes of one row.
+  static std::size_t row_bytes(int cols, ActivationNeeds needs);
 
   /// Sets the shape; earlier contents are lost.
   void reset(std::span<const Group> groups);
@@ -49,24 +55,34 @@ class Panels {
   /// Copies row `from_row` of `from`, which has the same columns and at least the same needs.
   void copy_row(int row, const Panels& from, int from_row) const;
 
-  std::span<const simd::ActivationPanel> panels(int group = 0) const;
+  /// Of one group, for the calling thread, which is one of `node` and needs no more than `needs` of
+  /// them. All rows have been written.
+  PanelSpan on(int node, ActivationNeeds needs, int group = 0) const;
 
  private:
   struct Place {  // of a panel
-    int first_row, cols;
-    std::int64_t first_cell;
+    int first_row, width, cols;
+    std::size_t offset;  // into the exchange
+    std::int64_t cells() const;
   };
-  int cell_blocks(int row) const;
+  simd::PanelRow fields(std::byte* buffer, const Place& place) const;
+  const Place& place_of(int row) const;
   simd::PanelRow at(int row, int block) const;
 
   ActivationNeeds needs_;
-  runtime::Array<float> x_, scale_;
-  runtime::Array<std::int8_t> q_;
-  runtime::Array<std::int32_t> start_int4_, start_int8_;
-  std::vector<simd::ActivationPanel> panels_;
-  std::vector<Place> places_;        // of each panel
-  std::vector<int> panel_of_row_;    // index into panels_
-  std::vector<int> first_of_group_;  // index into panels_, and the end
+  runtime::Exchange memory_;
+  std::vector<std::vector<simd::ActivationPanel>> panels_;  // for every node
+  std::vector<Place> places_;                               // of each panel
+  std::vector<int> panel_of_row_;                           // index into places_
+  std::vector<int> first_of_group_;                         // index into places_, and the end
+};
+
+/// A group of panels that is yet to be read.
+struct PanelGroup {
+  const Panels* panels = nullptr;
+  int group = 0;
+
+  PanelSpan on(int node, ActivationNeeds needs) const { return panels->on(node, needs, group); }
 };
 
 /// Blocks of 128 columns.

@@ -15,20 +15,6 @@ using quant::TensorSpec;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// The number in "layers.N.rest", 0 for tensors outside of layers.
-std::int64_t layer_of(const std::string& name) {
-  constexpr std::string_view kPrefix = "layers.";
-  std::int64_t layer = 0;  // names come from files: what follows need not be a number
-  if (name.starts_with(kPrefix)) {
-    std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
-  }
-  return layer;
-}
-
-bool is_expert_stack(const TensorSpec& spec) {
-  return spec.name.find(".experts.") != std::string::npos;
-}
-
 /// Rows that must stay together: the hidden values of a block of 128 are quantized with one scale.
 std::int64_t rows_of_unit(const TensorSpec& spec) {
   const bool makes_hidden_values = spec.name.ends_with(".gate") || spec.name.ends_with(".up");
@@ -179,6 +165,19 @@ std::optional<NumaPolicy> numa_policy_named(std::string_view wanted) {
     if (name(policy) == wanted) return policy;
   }
   return std::nullopt;
+}
+
+std::int64_t layer_of(std::string_view tensor) {
+  constexpr std::string_view kPrefix = "layers.";
+  std::int64_t layer = 0;  // names come from files: what follows need not be a number
+  if (tensor.starts_with(kPrefix)) {
+    std::from_chars(tensor.data() + kPrefix.size(), tensor.data() + tensor.size(), layer);
+  }
+  return layer;
+}
+
+bool is_expert_stack(const TensorSpec& spec) {
+  return spec.name.find(".experts.") != std::string::npos;
 }
 
 std::size_t Placement::total_bytes() const {

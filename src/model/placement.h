@@ -41,6 +41,11 @@ struct Placement {
   std::size_t total_bytes() const;
 };
 
+/// The number in "layers.N.rest", 0 for tensors outside of layers.
+std::int64_t layer_of(std::string_view tensor);
+/// Whether it is a stack of one matrix per expert, which kWhole doesn't cut up.
+bool is_expert_stack(const quant::TensorSpec& spec);
+
 /// Divides n units among nodes in proportion to their weights: node k gets [b[k], b[k + 1]).
 /// Rounding favours other nodes at other turns, so that over many turns each gets its share.
 /// weights: positive. n * sum(weights) must not overflow.

@@ -116,6 +116,11 @@ int Crew::size_of(int node) const {
       std::ranges::count_if(workers, [node](const Worker& w) { return w.node == node; }));
 }
 
+MemoryHome Crew::near(int node) const {
+  if (n_nodes() == 1) return {};
+  return {MemoryHome::Kind::kNear, {nodes[static_cast<std::size_t>(node)]}};
+}
+
 Crew plan_crew(const Topology& topology, const CrewOptions& options) {
   const std::vector<Core> cores = allowed_cores(topology, options);
   const std::vector<Crew::Worker> order = hardware_threads(cores);

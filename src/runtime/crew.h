@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "src/runtime/memory_home.h"
 #include "src/runtime/topology.h"
 
 namespace leyden::runtime {
@@ -29,6 +30,9 @@ struct Crew {
   int size_of(int node) const;
   /// The nodes to divide memory among: none if there is only one.
   std::vector<int> nodes_to_share() const { return n_nodes() > 1 ? nodes : std::vector<int>(); }
+  /// A home for what the threads of a node use: that node while it has room; with one node, none in
+  /// particular.
+  MemoryHome near(int node) const;
 };
 
 /// Chooses cores: one thread each, spread evenly over nodes and last-level caches; second hardware

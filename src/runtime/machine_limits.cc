@@ -71,11 +71,8 @@ double local_read_rate(ThreadTeam& team, const simd::Kernels& kernels) {
   const std::size_t bytes = std::min<std::size_t>(kReadBytes, available_memory().bytes / 4) / n;
   std::vector<Region> regions;
   for (int node = 0; node < crew.n_nodes(); ++node) {
-    MemoryHome home;
-    if (crew.n_nodes() > 1) {
-      home = {MemoryHome::Kind::kNear, {crew.nodes[static_cast<std::size_t>(node)]}};
-    }
-    regions.push_back({Memory(bytes / kPieceBytes * kPieceBytes, HugePages::kAuto, home), node});
+    regions.push_back(
+        {Memory(bytes / kPieceBytes * kPieceBytes, HugePages::kAuto, crew.near(node)), node});
   }
   return best_rate(team, regions, kernels);
 }

@@ -31,6 +31,8 @@ class ThreadTeam {
 
   int size() const { return crew_.size(); }
   const Crew& crew() const { return crew_; }
+  /// Of a worker, as an index into crew().nodes.
+  int node_of(int worker) const { return crew_.workers[static_cast<std::size_t>(worker)].node; }
 
   /// Binds the calling thread to the first worker's place for some runs.
   ThreadBinding bind_caller() const { return ThreadBinding(crew_.workers.front().cpu); }

@@ -39,7 +39,7 @@ class IndexerTest : public testing::TestWithParam<simd::IndexFormat> {
 
   /// What a full sort chooses for the query of a position.
   std::vector<std::int32_t> sorted(std::int32_t position) {
-    Indexer alone(config_, GetParam(), 1, 1);
+    Indexer alone(config_, GetParam(), 1, runtime::unbound_crew(1));
     prepare(alone, 0, position);
     // The query is rotated now, and its weights carry the scales of its codes; here are the codes.
     const simd::Kernels& k = simd::kernels(simd::Isa::kScalar);
@@ -84,7 +84,7 @@ class IndexerTest : public testing::TestWithParam<simd::IndexFormat> {
 TEST_P(IndexerTest, DecodingChoosesWhatAFullSortChooses) {
   for (const int threads : {1, 2, 8, 16, 19}) {
     runtime::ThreadTeam team(threads);
-    Indexer indexer(config_, GetParam(), 4, threads);
+    Indexer indexer(config_, GetParam(), 4, team.crew());
     // Onwards, far ahead, and back to where what was chosen last doesn't exist yet.
     for (const std::int32_t position : {32, 33, 500, 501, 502, 1400, 1401, 60, 61, 1499}) {
       prepare(indexer, 0, position);
@@ -99,7 +99,7 @@ TEST_P(IndexerTest, AChunkChoosesWhatItsTokensChooseAlone) {
   for (int t = 0; t < kChunk; ++t) expected.push_back(sorted(700 + t));
   for (const int threads : {1, 3, 8}) {
     runtime::ThreadTeam team(threads);
-    Indexer indexer(config_, GetParam(), kChunk, threads);
+    Indexer indexer(config_, GetParam(), kChunk, team.crew());
     for (const int begin : {0, 90}) {  // a chunk's first tokens may be dense
       for (int t = begin; t < kChunk; ++t) prepare(indexer, t, 700 + t);
       indexer.select(team, cache_, 1, begin, kChunk, 700);
@@ -114,7 +114,7 @@ TEST_P(IndexerTest, AChunkChoosesWhatItsTokensChooseAlone) {
 TEST_P(IndexerTest, ATokenWithoutASingleScoreSeesItself) {
   for (const int threads : {1, 16}) {
     runtime::ThreadTeam team(threads);
-    Indexer indexer(config_, GetParam(), kChunk, threads);
+    Indexer indexer(config_, GetParam(), kChunk, team.crew());
     for (int t = 0; t < kChunk; ++t) prepare(indexer, t, 700 + t);
     std::ranges::fill(weights_, std::numeric_limits<float>::quiet_NaN());
     indexer.select(team, cache_, 1, 0, kChunk, 700);

@@ -1,25 +1,16 @@
 #include <gtest/gtest.h>
 
 #include "formats/recipe_file.h"
+#include "src/model/synthetic.h"
 #include "src/recipes.h"
+#include "tests/model/every_policy.h"
 #include "tests/model/golden.h"
+#include "tests/runtime/crew_of.h"
 
 namespace leyden::model {
 namespace {
 
-/// Threads on nodes this machine needn't have: they aren't bound, and memory is wherever it is.
-runtime::Crew crew_of(std::vector<int> sizes) {
-  runtime::Crew crew;
-  for (int node = 0; node < static_cast<int>(sizes.size()); ++node) {
-    crew.nodes.push_back(node);
-    crew.workers.insert(crew.workers.end(),
-                        static_cast<std::size_t>(sizes[static_cast<std::size_t>(node)]),
-                        {node, -1});
-  }
-  return crew;
-}
-
-class Numa : public testing::TestWithParam<NumaPolicy> {};
+LEYDEN_EVERY_POLICY(Numa);
 
 // The rig (tests/numa) shows that pages and threads are where they should be; this, that dividing
 // matrices and dealing out pieces by home changes nothing, for every kernel.
@@ -37,7 +28,7 @@ TEST_P(Numa, PlacementDoesntChangeABit) {
 
     const std::vector<quant::TensorSpec> specs = tensor_specs(checkpoint->config(), choose);
     for (const auto& sizes : {std::vector{1, 1}, std::vector{3, 1}, std::vector{1, 1, 1, 1}}) {
-      runtime::ThreadTeam team(crew_of(sizes));
+      runtime::ThreadTeam team(runtime::crew_of(sizes));
       WeightMemory memory;
       memory.placement = place_tensors(specs, GetParam(), sizes);
       memory.homes.resize(memory.placement.arena_bytes.size());
@@ -53,10 +44,32 @@ TEST_P(Numa, PlacementDoesntChangeABit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Numa,
-                         testing::Values(NumaPolicy::kSplit, NumaPolicy::kWhole,
-                                         NumaPolicy::kInterleave),
-                         [](const auto& param) { return std::string(name(param.param)); });
+/// Dense attention to some thousand tokens of noise: chunks whose keys lie on several nodes.
+std::vector<float> logits_after_noise(const LoadedModel& model, runtime::ThreadTeam& team) {
+  constexpr std::int32_t kTokens = 2500;
+  const Attention::Settings settings = {
+      AttentionMode::kDense, MlaMode::kAbsorb, {simd::KvFormat::kBf16, simd::IndexFormat::kInt8}};
+  KvCache cache(model.config, settings.cache, team.crew().nodes_to_share());
+  cache.reserve(0, kTokens + 3);
+  fill_cache(model.config, cache, 0, kTokens, team);
+  Forward forward(model.config, model.weights, settings, 2, team);
+  const auto vocab = static_cast<std::size_t>(model.config.vocab_size);
+  std::vector<float> logits(3 * vocab);
+  const std::vector<std::int32_t> tokens = {7, 11, 13};
+  forward.run(std::span(tokens).first(1), kTokens, cache, 1, logits.data(), nullptr);
+  forward.run(std::span(tokens).subspan(1), kTokens + 1, cache, 2, logits.data() + vocab, nullptr);
+  return logits;
+}
+
+TEST(NumaCache, PagesOnSeveralNodesDontChangeABit) {
+  runtime::ThreadTeam alone(1);
+  const auto model = load_golden("v32-tiny-fp8", quant::WeightFormat::kInt8, alone);
+  const std::vector<float> expected = logits_after_noise(*model, alone);
+  for (const auto& sizes : {std::vector{1, 1}, std::vector{1, 2, 1}}) {
+    runtime::ThreadTeam team(runtime::crew_of(sizes));
+    EXPECT_EQ(logits_after_noise(*model, team), expected) << sizes.size() << " nodes";
+  }
+}
 
 }  // namespace
 }  // namespace leyden::model

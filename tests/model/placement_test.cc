@@ -7,6 +7,7 @@
 
 #include "src/model/linear.h"
 #include "src/model/placed_tensor.h"
+#include "tests/model/every_policy.h"
 
 namespace leyden::model {
 namespace {
@@ -65,7 +66,7 @@ TEST(Placement, UnevenNodesGetUnevenShares) {
   EXPECT_GT(p.arena_bytes[0], 2 * p.arena_bytes[1]);
 }
 
-class EveryPolicy : public testing::TestWithParam<NumaPolicy> {};
+LEYDEN_EVERY_POLICY(EveryPolicy);
 
 TEST_P(EveryPolicy, SegmentsPutEveryByteInItsPlaceOnce) {
   for (const std::vector<int>& workers : {std::vector{1}, std::vector{1, 1}, std::vector{3, 1, 2},
@@ -131,11 +132,6 @@ TEST_P(EveryPolicy, PiecesOfRowsCoverAMatrixAndStayOnANode) {
     EXPECT_EQ(next, kExperts.rows);
   }
 }
-
-INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy,
-                         testing::Values(NumaPolicy::kSplit, NumaPolicy::kWhole,
-                                         NumaPolicy::kInterleave),
-                         [](const auto& param) { return std::string(name(param.param)); });
 
 }  // namespace
 }  // namespace leyden::model

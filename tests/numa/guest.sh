@@ -1,7 +1,9 @@
 #!/bin/sh
-# guest.sh HASH CASE...: runs in a machine that `vm` has booted. HASH is of the logits every placement
-# must give; the model is /m.leyden, the program /leyden.
+# guest.sh HASH PROMPT CASE...: runs in a machine that `vm` has booted. HASH is of the logits every
+# placement must give, /text the answer to PROMPT; the model is /m.leyden, the program /leyden.
 hash=$1
+prompt=$2
+shift
 run= # what leyden runs under
 shift
 export LEYDEN_ISA=avx2
@@ -46,6 +48,10 @@ same_bits() {
     set -- "$(md5sum </tmp/logits.json | cut -d' ' -f1)" &&
     { [ "$1" = "$hash" ] || { echo "hash is $1, expected $hash"; false; }; }
 }
+same_text() {
+  /leyden run -m /m.leyden --greedy -n 24 -p "$prompt" "$@" >/tmp/text 2>/tmp/complaints &&
+    cmp /tmp/text /text || { cat /tmp/complaints /tmp/text; false; }
+}
 as_planned() { $run /leyden inspect /m.leyden "$@"; }
 says() { # says PATTERN COMMAND...
   pattern=$1
@@ -65,6 +71,7 @@ refused() {
 case_policies() {
   for policy in split whole interleave; do
     check "$policy: the same bits" same_bits --numa $policy
+    check "$policy: the same text" same_text --numa $policy
     check "$policy: pages and threads as planned" as_planned --numa=$policy --json /tmp/$policy.json
     check "$policy: the cache's pages too" grep -q '"cache":\[{"bytes":[1-9]' /tmp/$policy.json
   done
@@ -128,6 +135,11 @@ case_full() {
   check "full node: a warning with the reason" says "warning: .* don't lie there: node 1 is full" \
     /leyden logits -m /checkpoint --weights f32 --tokens 1,2 --numa interleave
   unfill
+  fill 1 2
+  check "full node: a warning for the cache, too" \
+    says "warning: .* of the cache's pages for node 1 don't lie there: node 1 is full" \
+    as_planned --numa=interleave
+  unfill
 }
 
 # A machine that is too small: a table, not a kill.
@@ -166,6 +178,14 @@ case_restricted() {
   check "cpuset: the same bits" same_bits
   check "cpuset: its nodes alone" says '"crew_nodes":\[0\]' \
     /leyden inspect /m.leyden --numa --json -
+  echo $$ >/cgroup/cgroup.procs
+  mkdir -p /cgroup/afar
+  echo 0-3 >/cgroup/afar/cpuset.cpus
+  echo 1 >/cgroup/afar/cpuset.mems
+  echo $$ >/cgroup/afar/cgroup.procs
+  check "memory of one node: all on that, threads on both" \
+    says '"sampled_pages":{"1":[0-9]*}' /leyden inspect /m.leyden --numa --json -
+  check "memory of one node: the same bits" same_bits
   echo $$ >/cgroup/cgroup.procs
 }
 

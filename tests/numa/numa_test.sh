@@ -21,6 +21,7 @@ if ! compgen -G "$cache/vmlinuz-*-cloud-amd64" >/dev/null && [[ -z ${LEYDEN_VM_K
 fi
 
 checkpoint=$root/models/demo/checkpoint
+prompt="What is 7 + 5?"
 tokens=0
 for ((i = 1; i < 72; ++i)); do tokens+=,$((i * 37 % 2000)); done
 printf '[%s]' "$tokens" >"$tmp/tokens.json"
@@ -32,13 +33,14 @@ vm() { # vm OPTION... -- CASE...
   # On a busy host the kernel's check of its timer may fail where the timer doesn't.
   "$here/vm" --timeout 300 --append no_timer_check "${options[@]}" --file "$build/leyden:/leyden" --file "$tmp/m.leyden:/m.leyden" \
     --file "$build/tests/runtime/leyden_runtime_tests:/runtime_tests" --file "$here/guest.sh:/guest.sh" \
-    --file "$build/tests/numa/leyden_refusing:/refusing" \
-    -- sh /guest.sh "$hash" "${@:2}"
+    --file "$build/tests/numa/leyden_refusing:/refusing" --file "$tmp/text:/text" \
+    -- sh /guest.sh "$hash" "$prompt" "${@:2}"
 }
 
-# What one thread on this machine computes, on the level the emulated CPUs have.
+# What one thread on this machine computes and says, on the level the emulated CPUs have.
 LEYDEN_ISA=avx2 "$build/leyden" logits -m "$tmp/m.leyden" --tokens "$tokens" --decode 4 -t 1 --json "$tmp/logits.json"
 hash=$(md5sum <"$tmp/logits.json" | cut -d' ' -f1)
+LEYDEN_ISA=avx2 "$build/leyden" run -m "$tmp/m.leyden" --greedy -n 24 -p "$prompt" -t 1 >"$tmp/text"
 
 failed=0
 shape() { # shape NAME OPTION... -- CASE...
@@ -52,7 +54,7 @@ shape() { # shape NAME OPTION... -- CASE...
 shape "2 nodes of 2 CPUs" --nodes 2 --cpus 4 --mem 1G --file "$checkpoint:/checkpoint" \
   -- policies forms threads full small refusing
 shape "4 nodes of one CPU" --nodes 4 --cpus 4 --mem 1G -- policies
-shape "uneven nodes" --node-cpus 3,1 --node-mem 512M,384M -- policies
+shape "3 unlike nodes" --node-cpus 1,2,1 --node-mem 448M,256M,320M -- policies
 shape "a node with memory alone" --node-cpus 2,2,0 --node-mem 384M,384M,384M -- policies restricted
 shape "a node of CPUs alone" --node-cpus 1,1 --node-mem 512M,0 -- bare
 shape "reserved huge pages" --nodes 2 --cpus 2 --mem 1G --hugepages 16 -- reserved machine

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -9,6 +10,8 @@
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "tests/runtime/crew_of.h"
 
 namespace leyden::runtime {
 namespace {
@@ -59,17 +62,6 @@ TEST_P(ThreadTeamTest, ThrowsWhatAPieceThrewAndGoesOn) {
   std::atomic<int> done = 0;
   team.run(20, [&](int, int) { ++done; });
   EXPECT_EQ(done, 20);
-}
-
-/// A crew of so many threads on each node, unbound: this machine needn't have the nodes.
-Crew crew_of(std::vector<int> sizes) {
-  Crew crew;
-  for (std::size_t node = 0; node < sizes.size(); ++node) {
-    crew.nodes.push_back(static_cast<int>(node));
-    crew.workers.insert(crew.workers.end(), static_cast<std::size_t>(sizes[node]),
-                        {static_cast<int>(node), -1});
-  }
-  return crew;
 }
 
 TEST(ThreadTeam, DoesEveryPieceOnceWhereverItsHomeIs) {
@@ -143,6 +135,25 @@ TEST(ThreadTeam, AnIdleTeamDoesntKeepTheWorkersOfAnother) {
     if (arrived == 2) ++both;
   });
   EXPECT_EQ(both, 2);
+}
+
+/// CPU time of all threads of this process.
+std::chrono::microseconds time_used() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto of = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
+TEST(ThreadTeam, NobodySpinsWhileThereIsNothingToDo) {
+  ThreadTeam team(crew_of({3, 2}));
+  team.run(8, [](int, int) {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // all have gone to sleep
+  const auto before = time_used();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_LT(time_used() - before, std::chrono::milliseconds(50));
 }
 
 TEST(ThreadTeam, ManyCanExistOneAfterTheOther) {
