@@ -67,7 +67,7 @@ ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string 
   const Checksum identity = checksum(options.source + "\n" + form + "\n" + to_json(index_));
   file_.emplace(path, end_, 0644, options.unfinished);
   journal_.emplace(path.string() + ".partial.journal", identity, options.unfinished);
-  if (recovered().empty()) file_->clear(end_);
+  if (file_->has_kept() && recovered().empty()) file_->clear(end_);
   if (compressed_) order_.emplace(end_);
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     file_->write(index_.blobs[i].offset, std::as_bytes(std::span(blobs[i].bytes)));

@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,7 +43,8 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
     throw WriteError(path_.string(), "is no regular file, expected the name of a file to write");
   }
   descriptor_ = open_locked(partial_, path_.string(), mode);
-  if (unfinished == Unfinished::kKeep) stays_ = ::lseek(descriptor_, 0, SEEK_END) > 0;
+  has_kept_ = unfinished == Unfinished::kKeep && ::lseek(descriptor_, 0, SEEK_END) > 0;
+  stays_ = has_kept_;
   if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && reserve(size)) {
     stays_ = unfinished == Unfinished::kKeep;
     return;
@@ -53,10 +57,27 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
 }
 
 bool OutputFile::reserve(std::uint64_t size) {
-  const auto length = static_cast<off_t>(size);
-  if (size == 0 || ::fallocate(descriptor_, 0, 0, length) == 0) return true;
+  if (size == 0) return true;
+  struct statfs system {};
+  struct stat file {};
+  if (::fstatfs(descriptor_, &system) != 0 || ::fstat(descriptor_, &file) != 0) return false;
+  // Only to make it longer: what is kept may lie further back.
+  const auto grow = [&] {
+    const auto length = static_cast<off_t>(size);
+    return file.st_size >= length || ::ftruncate(descriptor_, length) == 0;
+  };
+  // In memory, reserving is getting every page, one after the other by one thread, as long as it
+  // takes to write them. There it is enough to ask whether there is room.
+  if (system.f_type == TMPFS_MAGIC) {
+    const auto taken = static_cast<std::uint64_t>(file.st_blocks) * 512;
+    const std::uint64_t room = system.f_bavail * static_cast<std::uint64_t>(system.f_bsize) + taken;
+    const bool is_limited = system.f_blocks > 0;
+    if (is_limited && room < size) errno = ENOSPC;
+    return (!is_limited || room >= size) && grow();
+  }
+  if (::fallocate(descriptor_, 0, 0, static_cast<off_t>(size)) == 0) return true;
   // Where the file system can't reserve, a full disk shows up while writing.
-  return (errno == EOPNOTSUPP || errno == ENOSYS) && ::ftruncate(descriptor_, length) == 0;
+  return (errno == EOPNOTSUPP || errno == ENOSYS) && grow();
 }
 
 void OutputFile::clear(std::uint64_t size) {

@@ -28,7 +28,8 @@ enum class Unfinished {
 class OutputFile {
  public:
   /// Creates PATH.partial with `size` bytes, zero where nothing was kept, reserving the space where
-  /// the file system can. It may grow. mode: who may read it, as open(2) takes it.
+  /// the file system can (on tmpfs, making sure that it is there). It may grow. mode: who may read
+  /// it, as open(2) takes it.
   /// Errors: WriteError if the place can't be written, is a directory, hasn't the space, or if
   ///         another process is writing the same file.
   OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644,
@@ -41,6 +42,9 @@ class OutputFile {
   void write(std::uint64_t offset, std::span<const std::byte> bytes);
   /// Reads back what was written. Errors: WriteError.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
+
+  /// Whether PATH.partial was there already and was kept.
+  bool has_kept() const { return has_kept_; }
 
   /// Forgets what was kept: `size` bytes of zeros. Errors: WriteError.
   void clear(std::uint64_t size);
@@ -61,6 +65,7 @@ class OutputFile {
   std::filesystem::path path_;
   std::filesystem::path partial_;
   int descriptor_ = -1;
+  bool has_kept_ = false;
   bool stays_ = false;  // PATH.partial, or it has its name already
 };
 

@@ -1,20 +1,10 @@
 #include "quant/number.h"
 
 #include <algorithm>
-#include <array>
+
+#include "simd/kernels.h"
 
 namespace leyden::quant {
-namespace {
-
-constexpr std::array<float, 256> make_e4m3_table() {
-  std::array<float, 256> table{};
-  for (int code = 0; code < 256; ++code) table[code] = e4m3_to_f32(static_cast<std::uint8_t>(code));
-  return table;
-}
-
-constexpr std::array<float, 256> kE4m3 = make_e4m3_table();
-
-}  // namespace
 
 std::uint16_t f32_to_bf16(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value);
@@ -78,8 +68,7 @@ void f32_to_bf16(std::span<const float> from, std::uint16_t* to) noexcept {
 }
 
 void e4m3_to_f32(std::span<const std::uint8_t> from, float scale, float* to) noexcept {
-  // A table of the scaled values would be wider than a block's row of 128 is worth.
-  for (std::size_t i = 0; i < from.size(); ++i) to[i] = kE4m3[from[i]] * scale;
+  simd::kernels().widen_e4m3(from.data(), static_cast<int>(from.size()), scale, to);
 }
 
 std::size_t first_non_finite(std::span<const float> values) noexcept {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 namespace leyden::simd {
+
 namespace {
 
 #define LEYDEN_ENTRY_SCALAR(name, type) scalar::name,
@@ -11,9 +12,11 @@ namespace {
 #define LEYDEN_ENTRY_AVX512VNNI(name, type) avx512vnni::name,
 
 constexpr Kernels kScalar = {Isa::kScalar, LEYDEN_KERNELS(LEYDEN_ENTRY_SCALAR)};
+#ifndef LEYDEN_ONLY_SCALAR
 constexpr Kernels kAvx2 = {Isa::kAvx2, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX2)};
 constexpr Kernels kAvx512 = {Isa::kAvx512, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512)};
 constexpr Kernels kAvx512Vnni = {Isa::kAvx512Vnni, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512VNNI)};
+#endif
 
 }  // namespace
 
@@ -21,12 +24,17 @@ const Kernels& kernels(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
       return kScalar;
+#ifndef LEYDEN_ONLY_SCALAR
     case Isa::kAvx2:
       return kAvx2;
     case Isa::kAvx512:
       return kAvx512;
     case Isa::kAvx512Vnni:
       return kAvx512Vnni;
+#else
+    default:
+      return kScalar;
+#endif
   }
   return kScalar;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "simd/attend.h"
+#include "simd/e4m3.h"
 #include "simd/elementwise.h"
 #include "simd/index_scan.h"
 #include "simd/index_tile.h"
@@ -37,6 +38,7 @@ namespace leyden::simd {
   X(sigmoid, SigmoidFn)                         \
   X(softmax, SoftmaxFn)                         \
   X(widen_bf16, WidenBf16Fn)                    \
+  X(widen_e4m3, WidenE4m3Fn)                    \
   X(pack_columns, PackColumnsFn)                \
   X(pack_bf16, PackBf16Fn)                      \
   X(pack_int8, PackInt8Fn)                      \

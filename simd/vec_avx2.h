@@ -211,6 +211,14 @@ LEYDEN_INLINE __m128i load_128(const void* p) {
 LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
   return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))};
 }
+LEYDEN_INLINE F32x16 load_e4m3(const std::uint8_t* p) {
+  const __m256i codes = _mm256_cvtepi8_epi16(load_128(p));
+  const __m256i half =
+      _mm256_and_si256(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(static_cast<short>(0xbfff)));
+  const __m256 rebase = _mm256_set1_ps(0x1p8f);
+  return {_mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), rebase),
+          _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), rebase)};
+}
 LEYDEN_INLINE void store_fp16(std::uint16_t* p, F32x16 x) {
   constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.lo, kRounding));

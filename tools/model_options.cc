@@ -42,7 +42,7 @@ void add_choice(CLI::App& command, const std::string& flag, Choice& value,
 void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model) {
   auto* const model =
       command.add_option("-m,--model", options.model,
-                         "Container or checkpoint directory" +
+                         "Container, checkpoint directory or GGUF file" +
                              std::string(requires_model ? "" : " (default: the demo model)"));
   model->type_name("PATH")->group("Model");
   if (requires_model) model->required();
@@ -55,7 +55,7 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   command
       .add_option("--weights", engine.weights,
                   "For a checkpoint: quantize while loading by this recipe "
-                  "(f32, bf16, int8, int4; default: int8)")
+                  "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8)")
       ->type_name("RECIPE");
   add_choice<KvCacheFormat>(command, "--kv-cache", engine.kv_cache,
                             {{"f32", KvCacheFormat::kF32},

@@ -103,7 +103,7 @@ std::optional<TensorType> SourceRows::same_groups(WeightFormat format) const {
   return fits ? std::optional(type) : std::nullopt;
 }
 
-std::optional<std::vector<GroupCodes>> SourceRows::read_groups(WeightFormat format,
+std::vector<std::optional<GroupCodes>> SourceRows::read_groups(WeightFormat format,
                                                                std::int64_t matrix,
                                                                std::int64_t first_row,
                                                                std::int64_t n) const {
@@ -113,15 +113,14 @@ std::optional<std::vector<GroupCodes>> SourceRows::read_groups(WeightFormat form
   std::vector<std::byte> blocks(n_groups * block_bytes);
   const std::int64_t begin = place(matrix, first_row).row;
   checkpoint_.read_rows_raw(source, begin, begin + n, blocks);
-  std::vector<GroupCodes> groups;
+  std::vector<std::optional<GroupCodes>> groups;
   groups.reserve(n_groups);
   for (std::size_t i = 0; i < n_groups; ++i) {
     const auto* const block =
         reinterpret_cast<const std::uint8_t*>(blocks.data()) + i * block_bytes;
-    const auto group =
-        source.type == TensorType::kQ8_0 ? from_q8_0(block) : from_q4_0(format, block);
-    if (!group || !is_finite_fp16(group->scale)) return std::nullopt;
-    groups.push_back(*group);
+    std::optional<GroupCodes>& group = groups.emplace_back(
+        source.type == TensorType::kQ8_0 ? from_q8_0(block) : from_q4_0(format, block));
+    if (group && !is_finite_fp16(group->scale)) group.reset();
   }
   return groups;
 }

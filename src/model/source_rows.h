@@ -42,9 +42,9 @@ class SourceRows {
   /// The type of blocks that mean the same as groups of `format`, if the matrices are stored in
   /// them: such rows needn't be rounded anew.
   std::optional<formats::TensorType> same_groups(quant::WeightFormat format) const;
-  /// These rows as groups of int8 or int4: [n][cols / 32]. Requires same_groups(format); nothing if
-  /// a group is one that the format can't take over (a code of -128, a scale that isn't finite).
-  std::optional<std::vector<quant::GroupCodes>> read_groups(quant::WeightFormat format,
+  /// These rows as groups of int8 or int4: [n][cols / 32]. Requires same_groups(format). Nothing
+  /// for a group that the format can't take over (a code of -128, a scale that isn't finite).
+  std::vector<std::optional<quant::GroupCodes>> read_groups(quant::WeightFormat format,
                                                             std::int64_t matrix,
                                                             std::int64_t first_row,
                                                             std::int64_t n) const;

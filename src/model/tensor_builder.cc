@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "formats/load_error.h"
 #include "quant/level_fit.h"
@@ -87,7 +88,7 @@ void TensorBuilder::build(int piece, std::byte* to) const {
     std::memcpy(to, levels(rows.matrix).data(), sizeof(quant::Levels));
     to += quant::prefix_bytes(spec_.format);
   }
-  if (!repack_tiles(rows, to)) build_tiles(rows, to);
+  repacks_ ? repack_tiles(rows, to) : build_tiles(rows, to);
 }
 
 void TensorBuilder::build_rows(std::int64_t first, std::int64_t n, std::byte* to) const {
@@ -161,28 +162,29 @@ void TensorBuilder::build_tiles(const Rows& rows, std::byte* to) const {
   }
 }
 
-/// False if the rows have to be rounded anew.
-bool TensorBuilder::repack_tiles(const Rows& rows, std::byte* to) const {
-  if (!repacks_) return false;
+/// Takes groups over as they are.
+void TensorBuilder::repack_tiles(const Rows& rows, std::byte* to) const {
   const auto groups = source_.read_groups(spec_.format, rows.matrix, rows.first, rows.n);
-  if (!groups) return false;
+  // Groups that can't be taken over are rounded anew, and no others.
+  const bool fits = std::all_of(groups.begin(), groups.end(), [](const auto& g) { return !!g; });
+  if (!fits) build_tiles(rows, to);
   // Rows and columns beyond the matrix are groups of zeros.
-  quant::GroupCodes zeros;
-  zeros.code.fill(spec_.format == WeightFormat::kInt8 ? simd::kInt8Offset : 8);
+  std::optional<quant::GroupCodes> zeros(std::in_place);
+  zeros->code.fill(spec_.format == WeightFormat::kInt8 ? simd::kInt8Offset : 8);
   const auto n_groups = static_cast<int>(spec_.cols / simd::kGroup);
   const int all_groups =
       static_cast<int>((spec_.cols + simd::kBlock - 1) / simd::kBlock) * simd::kGroupsPerBlock;
-  auto next = groups->begin();
+  auto next = groups.begin();
   for (std::int64_t r = 0; r < rows.n; r += simd::kTileRows, to += tile_bytes(spec_)) {
     for (int lane = 0; lane < simd::kTileRows; ++lane) {
       const bool is_row = r + lane < rows.n;
       for (int group = 0; group < all_groups; ++group) {
         const bool is_there = is_row && group < n_groups;
-        quant::write_group(spec_.format, is_there ? *next++ : zeros, lane, group, to);
+        const auto& codes = is_there ? *next++ : zeros;
+        if (codes) quant::write_group(spec_.format, *codes, lane, group, to);
       }
     }
   }
-  return true;
 }
 
 quant::ErrorMeter TensorBuilder::measure(int piece, const std::byte* built) const {

@@ -64,7 +64,7 @@ class TensorBuilder {
   Rows rows_of(int piece) const;
   void build_rows(std::int64_t first, std::int64_t n, std::byte* to) const;
   void build_tiles(const Rows& rows, std::byte* to) const;
-  bool repack_tiles(const Rows& rows, std::byte* to) const;
+  void repack_tiles(const Rows& rows, std::byte* to) const;
   const float* importance(std::int64_t matrix) const;
   /// The levels of an int4 matrix, learned by whoever asks first.
   const quant::Levels& levels(std::int64_t matrix) const;

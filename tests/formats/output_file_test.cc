@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include <array>
 #include <csignal>
@@ -123,6 +126,29 @@ TEST_F(OutputFileTest, ADeviceIsNotReplacedByAFile) {
   fs::create_symlink("/dev/null", device);
   EXPECT_THAT(write_error_of([&] { OutputFile file(device, 1); }), HasSubstr("no regular file"));
   EXPECT_TRUE(fs::is_character_file(device));
+}
+
+/// On tmpfs space isn't reserved but asked for.
+TEST(OutputFileInMemoryTest, RefusesWhatHasNoRoomAndShortensNothing) {
+  struct statfs system {};
+  if (::statfs("/dev/shm", &system) != 0 || system.f_type != TMPFS_MAGIC) {
+    GTEST_SKIP() << "/dev/shm is no tmpfs here";
+  }
+  const fs::path path = "/dev/shm/leyden-output-file-test-" + std::to_string(::getpid());
+  const fs::path partial = path.string() + ".partial";
+  EXPECT_THAT(write_error_of([&] { OutputFile(path, std::uint64_t{1} << 60); }),
+              HasSubstr("can't reserve 1152921504606846976 bytes: No space left on device"));
+  EXPECT_FALSE(fs::exists(partial));
+  { OutputFile(path, 100, 0644, Unfinished::kKeep).write(95, bytes_of("later")); }
+  {
+    const OutputFile kept(path, 10, 0644, Unfinished::kKeep);
+    EXPECT_TRUE(kept.has_kept());
+    std::array<std::byte, 5> back{};
+    kept.read(95, back);
+    EXPECT_EQ(back[0], std::byte{'l'});
+  }
+  { const OutputFile anew(path, 10); }
+  EXPECT_FALSE(fs::exists(partial));
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "src/convert.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -12,10 +14,12 @@
 #include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/recipe_file.h"
+#include "quant/number.h"
 #include "quant/pack.h"
 #include "src/compare.h"
 #include "src/engine.h"
 #include "src/session.h"
+#include "tests/formats/gguf_text.h"
 #include "tests/formats/temp_directory.h"
 #include "tests/model/golden.h"
 
@@ -43,9 +47,18 @@ std::vector<float> weights_of(const formats::ContainerReader& container, const s
   const quant::TensorSpec& spec = tensor.spec;
   runtime::Memory bytes(tensor.bytes);
   container.read(tensor, 0, {bytes.data(), tensor.bytes});
+  std::vector<float> weights(static_cast<std::size_t>(spec.count * spec.rows * spec.cols));
+  if (spec.layout == quant::Layout::kRows) {
+    if (spec.format == quant::WeightFormat::kBf16) {
+      const auto* const codes = reinterpret_cast<const std::uint16_t*>(bytes.data());
+      quant::bf16_to_f32({codes, weights.size()}, weights.data());
+    } else {
+      std::memcpy(weights.data(), bytes.data(), weights.size() * sizeof(float));
+    }
+    return weights;
+  }
   const auto stack =
       quant::matrix_stack(spec.format, spec.count, spec.rows, spec.cols, bytes.data());
-  std::vector<float> weights(static_cast<std::size_t>(spec.count * spec.rows * spec.cols));
   for (std::int64_t m = 0; m < spec.count; ++m) {
     const quant::MatrixView matrix = stack[m];
     for (std::int64_t i = 0; i < matrix.n_tiles(); ++i) {
@@ -303,6 +316,74 @@ TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
     }
   }
 }
+
+TEST_F(ConvertTest, RoundsOnlyTheGroupThatInt8CantHold) {
+  const std::string name = "blk.0.attn_output.weight";
+  auto text = leyden::testing::GgufText::of(
+      formats::read_text_file(fs::path(LEYDEN_TEST_DATA "/gguf/models/v32-small-q8_0.gguf")));
+  constexpr std::size_t kBlock = 5, kCode = 7, kBlockBytes = 34;  // an fp16 scale and 32 codes
+  text.data[text.tensor(name).offset + kBlock * kBlockBytes + 2 + kCode] = '\x80';
+  dir_.write("in.gguf", text.file());
+  convert_to(out_, dir_.path() / "in.gguf", "int8");
+  const auto original = originals(*formats::Checkpoint::open(dir_.path() / "in.gguf"),
+                                  "model.layers.0.self_attn.o_proj.weight");
+  const auto packed = weights_of(formats::ContainerReader(out_), "layers.0.attn.o");
+  ASSERT_EQ(packed.size(), original.size());
+  const float step = std::abs(original[kBlock * 32 + kCode]) / 127;
+  std::size_t n_rounded = 0;
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    const bool is_in_group = i / 32 == kBlock;
+    n_rounded += packed[i] != original[i] ? 1 : 0;
+    ASSERT_NEAR(packed[i], original[i], is_in_group ? 0.51f * step : 0) << i;
+  }
+  EXPECT_GT(n_rounded, 0u);
+}
+
+class MtpTest : public ConvertTest, public ::testing::WithParamInterface<const char*> {};
+
+/// Nothing decodes with these tensors yet, so this is what shows that they are kept right.
+TEST_P(MtpTest, EveryTensorKeepsItsValues) {
+  const fs::path in = fs::path(LEYDEN_TEST_DATA) / GetParam();
+  convert_to(out_, in, "f32");
+  const formats::ContainerReader container(out_);
+  const auto checkpoint = formats::Checkpoint::open(in);
+  const formats::ModelConfig& config = checkpoint->config();
+  ASSERT_EQ(config.num_nextn_predict_layers, 1);
+  const std::string theirs = fmt::format("model.layers.{}.", config.num_hidden_layers);
+  const std::string ours = fmt::format("layers.{}.", config.num_hidden_layers);
+  // Leyden's values by the checkpoint's names.
+  std::map<std::string, std::vector<float>> kept;
+  for (const auto& planned : model::plan_mtp_tensors(config)) {
+    if (planned.source.name.ends_with("kv_b_proj.weight")) continue;
+    const auto values = weights_of(container, planned.name);
+    const auto each = values.size() / static_cast<std::size_t>(planned.count);
+    for (std::int64_t m = 0; m < planned.count; ++m) {
+      const auto first = values.begin() + m * static_cast<std::ptrdiff_t>(each);
+      kept[planned.source.name_of(m)].assign(first, first + static_cast<std::ptrdiff_t>(each));
+    }
+  }
+  // kv_b_proj again from its keys and values, head by head.
+  const auto nope = static_cast<std::ptrdiff_t>(config.qk_nope_head_dim) * config.kv_lora_rank;
+  const auto v = static_cast<std::ptrdiff_t>(config.v_head_dim) * config.kv_lora_rank;
+  const auto keys = weights_of(container, ours + "attn.k_b");
+  const auto values = weights_of(container, ours + "attn.v_b");
+  auto& kv_b = kept[theirs + "self_attn.kv_b_proj.weight"];
+  for (int head = 0; head < config.num_attention_heads; ++head) {
+    kv_b.insert(kv_b.end(), keys.begin() + head * nope, keys.begin() + (head + 1) * nope);
+    kv_b.insert(kv_b.end(), values.begin() + head * v, values.begin() + (head + 1) * v);
+  }
+  std::size_t n_compared = 0;
+  for (const formats::CheckpointTensor& tensor : checkpoint->tensors()) {
+    if (!tensor.name.starts_with(theirs)) continue;
+    EXPECT_EQ(kept[tensor.name], originals(*checkpoint, tensor.name)) << tensor.name;
+    ++n_compared;
+  }
+  EXPECT_GT(n_compared, 20u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MtpTest,
+                         ::testing::Values("oracle/checkpoints/v3-tiny-fp8",
+                                           "gguf/models/v32-small-mtp-q8_0.gguf"));
 
 }  // namespace
 }  // namespace leyden
