@@ -92,7 +92,15 @@ int inspect_numa(const ModelOptions& options, std::FILE* out, json& document) {
     fmt::print(out, "weights, --numa {}{}:\n", name(placement.policy),
                placement.by_use ? ", experts spread by how often they are used" : "");
   }
-  for (const PlacementProof& arena : prove_placement(*impl.model)) add("arenas", arena);
+  std::size_t arenas = 0;
+  for (const PlacementProof& arena : prove_placement(*impl.model)) {
+    add("arenas", arena);
+    // Unless all threads read all arenas, those of the crew's k-th node read the k-th.
+    const std::vector<int> readers = {crew.nodes[arenas++]};
+    if (arena.home.kind != MemoryHome::Kind::kOn || arena.home.nodes == readers) continue;
+    fmt::print(out, "  its threads are on node {}\n", readers.front());
+    as_planned = false;
+  }
 
   if (!crew.nodes_to_share().empty()) {
     Session session(engine);

@@ -161,12 +161,9 @@ void ThreadTeam::State::worker_loop(int worker) {
 // Arenas have no constraints of their own: oneTBB would bind their threads to nodes through
 // libtbbbind, and where that library is missing it says nothing and binds nothing.
 void ThreadTeam::State::start_workers() {
-  for (int node = 0, worker = 0; node < crew.n_nodes(); ++node) {
-    int n = crew.size_of(node);
-    if (node == 0) {  // its first is the caller
-      --n;
-      ++worker;
-    }
+  const int callers_node = crew.workers.front().node;  // the caller is the first worker
+  for (int node = 0, worker = 1; node < crew.n_nodes(); ++node) {
+    int n = crew.size_of(node) - (node == callers_node ? 1 : 0);
     Arena& home = arenas.emplace_back(n);
     for (; n > 0; --n, ++worker) {
       home.arena.execute(

@@ -38,8 +38,11 @@ TEST_P(Numa, PlacementDoesntChangeABit) {
                   chunk == 40 ? expected : logits_of(*reference, settings, golden.tokens, 1, alone))
             << name << " on " << sizes.size() << " nodes, chunks of " << chunk;
       }
-      // Another crew on the same weights, which doesn't have all of their nodes.
+      // Other crews on the same weights: one that doesn't have all of their nodes, and one that
+      // reads copies of all activations.
       EXPECT_EQ(logits_of(*model, settings, golden.tokens, 40, alone), expected);
+      runtime::ThreadTeam beside(runtime::crew_beside());
+      EXPECT_EQ(logits_of(*model, settings, golden.tokens, 40, beside), expected);
     }
   }
 }
@@ -65,9 +68,10 @@ TEST(NumaCache, PagesOnSeveralNodesDontChangeABit) {
   runtime::ThreadTeam alone(1);
   const auto model = load_golden("v32-tiny-fp8", quant::WeightFormat::kInt8, alone);
   const std::vector<float> expected = logits_after_noise(*model, alone);
-  for (const auto& sizes : {std::vector{1, 1}, std::vector{1, 2, 1}}) {
-    runtime::ThreadTeam team(runtime::crew_of(sizes));
-    EXPECT_EQ(logits_after_noise(*model, team), expected) << sizes.size() << " nodes";
+  for (const runtime::Crew& crew :
+       {runtime::crew_of({1, 1}), runtime::crew_of({1, 2, 1}), runtime::crew_beside()}) {
+    runtime::ThreadTeam team(crew);
+    EXPECT_EQ(logits_after_noise(*model, team), expected) << crew.size() << " threads";
   }
 }
 

@@ -19,4 +19,12 @@ inline Crew crew_of(const std::vector<int>& sizes) {
   return crew;
 }
 
+/// One thread, of the second of two nodes: whatever is on the way between nodes, it reads.
+inline Crew crew_beside() {
+  Crew crew;
+  crew.nodes = {0, 1};
+  crew.workers = {{1, -1}};
+  return crew;
+}
+
 }  // namespace leyden::runtime
