@@ -96,15 +96,16 @@ constexpr RowFormat kFormats[] = {
      &simd::Kernels::latent_attend_int8},
 };
 
-/// One token: 128 heads, n_chosen rows in ascending order out of the whole cache, other ones each
-/// time, gathered from memory; chunks merged as the model does.
-void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& format, int n_chosen) {
+/// One token: n_heads heads, n_chosen rows in ascending order out of the whole cache, other ones
+/// each time, gathered from memory; chunks merged as the model does.
+void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& format, int n_heads,
+                  int n_chosen) {
   const simd::Kernels& k = simd::kernels(isa);
   const std::size_t row_bytes = simd::kv_row_bytes(format.format, kLatent, kRope);
   const std::size_t n_rows = kCacheBytes / row_bytes;
   Values values;
-  const Queries queries =
-      make_queries(k, format.format != simd::KvFormat::kF32, kHeads, kLatent, kRope, 0.05f, values);
+  const Queries queries = make_queries(k, format.format != simd::KvFormat::kF32, n_heads, kLatent,
+                                       kRope, 0.05f, values);
   runtime::Array<float> x(kLatent + kRope);
   for (std::size_t i = 0; i < n_rows; ++i) {
     if (i < 1024) {
@@ -116,8 +117,9 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
                   cache_memory().data() + values.below(1024) * row_bytes, row_bytes);
     }
   }
-  runtime::Array<float> max(2 * kHeads), sum(2 * kHeads), out(2 * kHeads * kLatent);
-  runtime::Array<std::byte> scratch(simd::latent_attend_scratch_bytes(kHeads, kLatent, kRope));
+  runtime::Array<float> max(2 * index(n_heads)), sum(2 * index(n_heads)),
+      out(2 * index(n_heads) * kLatent);
+  runtime::Array<std::byte> scratch(simd::latent_attend_scratch_bytes(n_heads, kLatent, kRope));
   std::vector<const std::byte*> rows(index(n_chosen));
 
   Limits limits = limits_of(k, format.format != simd::KvFormat::kF32);
@@ -133,7 +135,7 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
     for (int first = 0; first < n_chosen; first += simd::kKeyChunk) {
       const std::ptrdiff_t at = first == 0 ? 0 : 1;
       simd::LatentAttendArgs args;
-      args.n_queries = kHeads;
+      args.n_queries = n_heads;
       args.n_keys = std::min(simd::kKeyChunk, n_chosen - first);
       args.kv_lora_rank = kLatent;
       args.rope_dim = kRope;
@@ -142,14 +144,14 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
       args.rows = rows.data() + first;
       args.next_rows = args.rows + args.n_keys;
       args.n_next_rows = std::min(simd::kKeyChunk, n_chosen - first - args.n_keys);
-      args.partial = {max.data() + at * kHeads, sum.data() + at * kHeads,
-                      out.data() + at * kHeads * kLatent, kLatent};
+      args.partial = {max.data() + at * n_heads, sum.data() + at * n_heads,
+                      out.data() + at * n_heads * kLatent, kLatent};
       args.scratch = scratch.data();
       (k.*format.attend)(args);
-      for (int h = 0; at == 1 && h < kHeads; ++h) {
+      for (int h = 0; at == 1 && h < n_heads; ++h) {
         k.attend_merge(max.data() + h, sum.data() + h, out.data() + std::ptrdiff_t{h} * kLatent,
-                       max.data()[kHeads + h], sum.data()[kHeads + h],
-                       out.data() + std::ptrdiff_t{kHeads + h} * kLatent, kLatent);
+                       max.data()[n_heads + h], sum.data()[n_heads + h],
+                       out.data() + std::ptrdiff_t{n_heads + h} * kLatent, kLatent);
       }
     }
     const double once = seconds_since(start);
@@ -159,7 +161,7 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
   limits.measure();
   limits.report(state, seconds / static_cast<double>(state.iterations()),
                 static_cast<double>(n_chosen) * static_cast<double>(row_bytes),
-                double{kHeads} * n_chosen * (2 * kLatent + kRope));
+                static_cast<double>(n_heads) * n_chosen * (2 * kLatent + kRope));
 }
 
 /// One head: n_queries queries that see all of one chunk of keys.
@@ -204,11 +206,16 @@ void register_all() {
     if (isa == simd::Isa::kScalar) continue;
     const std::string level(simd::name(isa));
     for (const RowFormat& format : kFormats) {
-      benchmark::RegisterBenchmark(
-          ("absorbed/" + std::string(format.name) + "/" + level).c_str(),
-          [=](benchmark::State& state) { run_absorbed(state, isa, format, 2048); })
-          ->UseManualTime()
-          ->Unit(benchmark::kMillisecond);
+      // Fewer heads: what is shared by the heads of a call costs each of them more.
+      for (const int n_heads : {kHeads, 32, 16, 8}) {
+        std::string name = "absorbed/" + std::string(format.name) + "/" + level;
+        if (n_heads != kHeads) name += "/heads:" + std::to_string(n_heads);
+        benchmark::RegisterBenchmark(
+            name.c_str(),
+            [=](benchmark::State& state) { run_absorbed(state, isa, format, n_heads, 2048); })
+            ->UseManualTime()
+            ->Unit(benchmark::kMillisecond);
+      }
     }
     benchmark::RegisterBenchmark(("dense/f32/" + level).c_str(), [=](benchmark::State& state) {
       run_dense(state, isa, &simd::Kernels::attend, false, 512);

@@ -12,9 +12,10 @@ constexpr std::int32_t kChunk = simd::kKeyChunk;
 constexpr int kBlockTokens = 32;
 /// Chunks of one query computed side by side, then merged.
 constexpr int kSlots = 32;
-/// Heads that are worth a call of the kernel of their own: all heads of a call share the work of
-/// gathering the rows, so with enough chunks for all threads a call serves every head.
-constexpr int kFewestHeads = 32;
+/// What gathering and packing the rows of a chunk costs, in heads (bench/attend_bench).
+constexpr int kPackingInHeads = 32;
+/// Heads that the kernels multiply at once.
+constexpr int kHeadsAtOnce = 8;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -37,6 +38,20 @@ simd::LatentAttendFn* attend_kernel(simd::KvFormat format) {
 }
 
 }  // namespace
+
+int heads_per_call(int heads, int n_chunks, int n_threads) {
+  int best = heads, least = 0;
+  for (int n_calls = 1; n_calls <= heads; ++n_calls) {  // for a chunk
+    const int at_once = (heads + n_calls - 1) / n_calls;
+    const int n = std::min(heads, (at_once + kHeadsAtOnce - 1) / kHeadsAtOnce * kHeadsAtOnce);
+    const int rounds = ((heads + n - 1) / n * n_chunks + n_threads - 1) / n_threads;
+    const int cost = rounds * (kPackingInHeads + n);
+    if (n_calls > 1 && cost >= least) continue;
+    best = n;
+    least = cost;
+  }
+  return best;
+}
 
 LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFormat format,
                                  int max_tokens, const runtime::Crew& crew, ActivationNeeds needs)
@@ -170,17 +185,17 @@ void LatentAttention::merge_head(int head, Partial into, Partial from) const {
 }
 
 /// Few queries (decoding): the chunks of one query are spread over the threads, and the heads too
-/// if there are not two pieces for each thread otherwise. A chunk's home is where its first key
+/// if there are more threads than chunks. A chunk's home is where its first key
 /// lies; its partial result is written there, and read where the head's values are.
 void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const AttentionWeights& w,
                                           const KvCache& cache, int layer, int t,
                                           VisibleKeys keys) {
   const int heads = c_->num_attention_heads;
   const std::int32_t n_chunks = (keys.n + kChunk - 1) / kChunk;
-  const int wanted = (2 * team.size() + n_chunks - 1) / n_chunks;
-  const int heads_per_run =
-      std::max(kFewestHeads, (heads / wanted + kFewestHeads - 1) / kFewestHeads * kFewestHeads);
+  const int heads_per_run = heads_per_call(heads, std::min(kSlots, n_chunks), team.size());
   const int head_runs = (heads + heads_per_run - 1) / heads_per_run;
+  // Few enough heads to merge in a piece that every thread gets some.
+  const int heads_per_merge = std::clamp(heads / (2 * team.size()), 1, 8);
   const Partial into = result(t);
   const auto home_of = [&](std::int32_t chunk) {
     const int node = cache.node_of(keys[chunk * kChunk]);
@@ -206,15 +221,14 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const Atten
     team.run(n * head_runs, compute, [&](int piece) { return home_of(first + piece / head_runs); });
     const std::int32_t first_slot = std::max(first, 1), end = first + n;
     if (first_slot == end) continue;
-    constexpr int kHeadsPerPiece = 8;
     const auto merge = [&](int piece, int) {
-      const int end_head = std::min(heads, (piece + 1) * kHeadsPerPiece);
-      for (int head = piece * kHeadsPerPiece; head < end_head; ++head) {
+      const int end_head = std::min(heads, (piece + 1) * heads_per_merge);
+      for (int head = piece * heads_per_merge; head < end_head; ++head) {
         for (std::int32_t i = first_slot; i < end; ++i) merge_head(head, into, partial(i));
       }
     };
-    team.run((heads + kHeadsPerPiece - 1) / kHeadsPerPiece, merge,
-             [&](int piece) { return w.v_b[piece * kHeadsPerPiece].node_of(0); });
+    team.run((heads + heads_per_merge - 1) / heads_per_merge, merge,
+             [&](int piece) { return w.v_b[piece * heads_per_merge].node_of(0); });
   }
 }
 

@@ -22,6 +22,12 @@ struct VisibleKeys {
   std::int32_t operator[](std::int32_t i) const { return positions != nullptr ? positions[i] : i; }
 };
 
+/// Heads that one call of the kernel serves when n_chunks chunks of one query are spread over
+/// threads: 1 ... heads. All heads of a call share the gathering and packing of a chunk's rows, so
+/// few threads take a chunk with all its heads, and many take some heads of a chunk each. For speed
+/// only: a head's partial result of a chunk is the same in any call.
+int heads_per_call(int heads, int n_chunks, int n_threads);
+
 /// Absorbed MLA (NUMERICS 4.4): queries are taken into latent space, scores and values are taken
 /// against the cached latents themselves, and W_uv is applied last. A query's keys are cut into
 /// chunks of 256; their partial results are merged in ascending order, whoever computed them, so

@@ -1,0 +1,41 @@
+#include "src/model/latent_attention.h"
+
+#include <gtest/gtest.h>
+
+namespace leyden::model {
+namespace {
+
+TEST(HeadsPerCall, FewThreadsTakeAChunkWithAllItsHeads) {
+  EXPECT_EQ(heads_per_call(128, 8, 1), 128);
+  EXPECT_EQ(heads_per_call(128, 8, 2), 128);
+  EXPECT_EQ(heads_per_call(128, 8, 8), 128);
+  EXPECT_EQ(heads_per_call(16, 32, 16), 16);
+}
+
+TEST(HeadsPerCall, MoreThreadsThanChunksDivideTheHeads) {
+  EXPECT_EQ(heads_per_call(128, 8, 16), 64);
+  EXPECT_EQ(heads_per_call(128, 8, 32), 32);
+  EXPECT_EQ(heads_per_call(128, 8, 64), 16);
+  EXPECT_EQ(heads_per_call(128, 8, 192), 8);
+  EXPECT_EQ(heads_per_call(128, 1, 64), 8);
+}
+
+TEST(HeadsPerCall, NoThreadWaitsForARoundThatFewTakePartIn) {
+  // 32 heads would make 32 calls: 8 threads would take two, the others wait.
+  EXPECT_EQ(heads_per_call(128, 8, 24), 48);
+}
+
+TEST(HeadsPerCall, IsOneToAllHeads) {
+  for (const int heads : {1, 3, 7, 8, 20, 128}) {
+    for (const int chunks : {1, 2, 5, 8, 32}) {
+      for (const int threads : {1, 2, 3, 7, 64, 192, 1000}) {
+        const int n = heads_per_call(heads, chunks, threads);
+        EXPECT_GE(n, 1);
+        EXPECT_LE(n, heads);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace leyden::model
