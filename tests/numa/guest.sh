@@ -97,7 +97,8 @@ case_threads() {
 }
 
 case_machine() {
-  check "machine" /leyden machine --json /tmp/machine.json
+  check "machine" /leyden machine --plan /m.leyden --json /tmp/machine.json
+  check "plan: experts by their use" says '"experts_by_use":true' cat /tmp/machine.json
   check "machine: every pair of nodes" says '"node_reading"' cat /tmp/machine.json
 }
 
