@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/hf_shards.h"
+#include "formats/input_file.h"
 #include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/row_reader.h"
@@ -91,21 +92,10 @@ Storage locate(const Listed& weight, Scales& scales) {
   return {weight.stored(), scales.extract(found).mapped().stored()};
 }
 
-/// A small file of the checkpoint. Reading a named pipe would wait for somebody to write into it.
-std::string read_part(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const auto status = std::filesystem::status(path, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_directory(status) &&
-      !std::filesystem::is_regular_file(status)) {
-    throw LoadError(path.string(), "is not a regular file");
-  }
-  return read_text_file(path);
-}
-
 HfCheckpoint::HfCheckpoint(const std::filesystem::path& directory)
     : Checkpoint(directory.string()), directory_(directory) {
   const std::filesystem::path config_path = directory / "config.json";
-  std::string text = read_part(config_path);
+  std::string text = read_regular_file(config_path);
   ModelConfig config = parse_model_config(text, config_path.string());
   set_config(std::move(config), std::move(text));
   shards_ = open_hf_shards(directory);
@@ -146,7 +136,7 @@ std::optional<std::string> HfCheckpoint::companion(std::string_view file_name) c
       std::filesystem::file_type::not_found) {
     return std::nullopt;
   }
-  return read_part(path);
+  return read_regular_file(path);
 }
 
 void HfCheckpoint::read_rows_f32(const CheckpointTensor& tensor, std::int64_t row_begin,

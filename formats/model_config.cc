@@ -8,15 +8,10 @@
 #include "formats/json_field.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
+#include "formats/named.h"
 
 namespace leyden::formats {
 namespace {
-
-template <typename Enum>
-struct Named {
-  std::string_view name;
-  Enum value;
-};
 
 constexpr std::array<Named<Architecture>, 4> kArchitectures{{
     {"DeepseekV2ForCausalLM", Architecture::kDeepseekV2},
@@ -35,14 +30,6 @@ constexpr std::array<Named<TopkMethod>, 3> kTopkMethods{{
 }};
 
 template <typename Enum, std::size_t N>
-std::string_view name_in(const std::array<Named<Enum>, N>& table, Enum value) {
-  for (const auto& row : table) {
-    if (row.value == value) return row.name;
-  }
-  return "?";
-}
-
-template <typename Enum, std::size_t N>
 std::string names_in(const std::array<Named<Enum>, N>& table) {
   std::string names;
   for (const auto& row : table) {
@@ -56,9 +43,7 @@ Enum value_in(const std::array<Named<Enum>, N>& table, const JsonField& fields,
               std::string_view field, Enum if_absent) {
   if (!fields.has(field)) return if_absent;
   const std::string& text = fields.string(field);
-  for (const auto& row : table) {
-    if (row.name == text) return row.value;
-  }
+  if (const auto value = value_named(table, text)) return *value;
   fields.at(field).refuse(names_in(table));
 }
 
@@ -66,9 +51,7 @@ Architecture read_architecture(const JsonField& fields) {
   const JsonField list = fields.at("architectures");
   if (list.size() == 0) list.refuse("a list holding " + names_in(kArchitectures));
   const std::string& found = list.element(0).as_string();
-  for (const auto& row : kArchitectures) {
-    if (row.name == found) return row.value;
-  }
+  if (const auto value = value_named(kArchitectures, found)) return *value;
   throw LoadError(fields.origin(),
                   fmt::format("the model's architecture is '{}', which leyden can't run; field "
                               "'architectures' should hold {}",

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "formats/input_file.h"
 #include "formats/json.h"
 #include "formats/json_field.h"
 #include "formats/load_error.h"
@@ -135,7 +136,7 @@ void write_conversation(const std::filesystem::path& path, const Conversation& c
 }
 
 Conversation read_conversation(const std::filesystem::path& path) {
-  const Json document = formats::read_json_file(path);
+  const Json document = formats::parse_json(formats::read_regular_file(path), path.string());
   const JsonField root(document, path.string());
   const auto format = root.find("format");
   if (!format || !format->value().is_string() || format->as_string() != kFormat) {

@@ -13,6 +13,7 @@
 #include "src/fingerprint.h"
 #include "src/model/load_meter.h"
 #include "src/model/tensor_builder.h"
+#include "src/model/tied_head.h"
 #include "src/recipes.h"
 #include "src/runtime/memory.h"
 
@@ -40,6 +41,7 @@ struct Builders {
       const bool is_there = checkpoint.find(planned.source.name_of(0)) != nullptr;
       if (is_there) plan.push_back(std::move(planned));
     }
+    model::check_tied_head(checkpoint);
     const model::FormatChooser choose = format_chooser(recipe, checkpoint);
     all.reserve(plan.size());
     bool is_used = false;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <stdexcept>
 
+#include "formats/named.h"
 #include "src/answer_text.h"
 #include "src/engine.h"
 
@@ -14,23 +16,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::array<formats::Named<Finish>, 3> kFinishes = {{
+    {"stop", Finish::kStop},
+    {"length", Finish::kLength},
+    {"interrupt", Finish::kInterrupt},
+}};
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
 
-std::string_view name(Finish finish) {
-  switch (finish) {
-    case Finish::kStop:
-      return "stop";
-    case Finish::kLength:
-      return "length";
-    case Finish::kInterrupt:
-      return "interrupt";
-  }
-  return "?";
-}
+std::string_view name(Finish finish) { return formats::name_in(kFinishes, finish); }
 
 Generation generate(Session& session, std::span<const text::TokenId> prompt, text::Sampler& sampler,
                     const GenerationOptions& options, const GenerationEvents& events) {

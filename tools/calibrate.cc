@@ -12,6 +12,7 @@
 #include "tools/model_options.h"
 #include "tools/range_check.h"
 #include "tools/terminal.h"
+#include "tools/token_list.h"
 
 namespace leyden::tools {
 namespace {
@@ -31,11 +32,7 @@ void run_calibrate(const CalibrateOptions& options) {
   std::size_t n_tokens = 0;
   for (const auto& document : documents) {
     n_tokens += document.size();
-    for (const std::int32_t token : document) {
-      if (token < engine->vocab_size()) continue;
-      throw std::runtime_error(fmt::format("{}: token {} is outside the vocabulary of {}",
-                                           options.text, token, engine->vocab_size()));
-    }
+    require_in_vocabulary(document, engine->vocab_size(), options.text);
   }
   if (n_tokens == 0) throw std::runtime_error(options.text + ": there is no text in it");
   ProgressLine line("calibrating", ProgressLine::Unit::kTokens);

@@ -13,6 +13,7 @@
 #include "tools/json_output.h"
 #include "tools/model_options.h"
 #include "tools/terminal.h"
+#include "tools/token_list.h"
 
 namespace leyden::tools {
 namespace {
@@ -71,6 +72,12 @@ void run_eval(const EvalOptions& options) {
   if (!options.questions.empty()) questions = read_questions(options.questions);
 
   const auto engine = load_engine(options.model);
+  for (const auto& document : documents) {
+    require_in_vocabulary(document, engine->vocab_size(), options.perplexity);
+  }
+  for (const Question& question : questions) {
+    require_in_vocabulary(question.prompt, engine->vocab_size(), options.questions);
+  }
   nlohmann::json out;
   std::FILE* const text = human_output(options.json_file);
   if (!documents.empty()) {

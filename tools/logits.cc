@@ -50,6 +50,8 @@ void run_logits(const LogitsOptions& options) {
   std::vector<std::int32_t> tokens = options.tokens.empty() ? read_token_file(options.tokens_file)
                                                             : parse_token_list(options.tokens);
   const auto engine = load_engine(options.model);
+  require_in_vocabulary(tokens, engine->vocab_size(),
+                        options.tokens.empty() ? options.tokens_file : "--tokens");
   Session session(engine);
   const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
   model::Trace trace;

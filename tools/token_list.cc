@@ -49,4 +49,14 @@ std::vector<std::int32_t> read_token_file(const std::string& file) {
   return tokens;
 }
 
+void require_in_vocabulary(std::span<const std::int32_t> tokens, std::int32_t vocab_size,
+                           const std::string& origin) {
+  for (const std::int32_t token : tokens) {
+    if (token >= 0 && token < vocab_size) continue;
+    throw formats::LoadError(origin, "token " + std::to_string(token) +
+                                         " is outside the vocabulary of " +
+                                         std::to_string(vocab_size));
+  }
+}
+
 }  // namespace leyden::tools

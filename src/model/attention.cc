@@ -16,30 +16,6 @@ constexpr double kFloatWeights = 0.6;
 
 }  // namespace
 
-std::string_view name(AttentionMode mode) {
-  switch (mode) {
-    case AttentionMode::kAuto:
-      return "auto";
-    case AttentionMode::kSparse:
-      return "sparse";
-    case AttentionMode::kDense:
-      return "dense";
-  }
-  return "?";
-}
-
-std::string_view name(MlaMode mode) {
-  switch (mode) {
-    case MlaMode::kAuto:
-      return "auto";
-    case MlaMode::kAbsorb:
-      return "absorb";
-    case MlaMode::kDecompress:
-      return "decompress";
-  }
-  return "?";
-}
-
 Attention::Attention(const formats::ModelConfig& config, const Settings& settings, int max_tokens,
                      const runtime::Crew& crew, ActivationNeeds needs)
     : c_(config),

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 namespace leyden::model {
@@ -20,9 +19,6 @@ enum class MlaMode {
   kAbsorb,      // always in latent space: bits don't depend on how a prompt is cut
   kDecompress,  // per-head keys and values wherever attention is dense; sparse stays absorbed
 };
-
-std::string_view name(AttentionMode mode);
-std::string_view name(MlaMode mode);
 
 /// What a forward pass chose, for those who ask (leyden logits --trace). One entry per position.
 /// What a layer's indexer sees, rotated, in f32 (an index cache of f32 keeps it so): of every token

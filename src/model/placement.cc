@@ -1,10 +1,12 @@
 #include "src/model/placement.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <numeric>
 
 #include "formats/container_index.h"
+#include "formats/named.h"
 #include "quant/weight_format.h"
 
 namespace leyden::model {
@@ -12,6 +14,13 @@ namespace {
 
 using quant::Layout;
 using quant::TensorSpec;
+
+constexpr std::array<formats::Named<NumaPolicy>, 4> kPolicies = {{
+    {"auto", NumaPolicy::kAuto},
+    {"split", NumaPolicy::kSplit},
+    {"whole", NumaPolicy::kWhole},
+    {"interleave", NumaPolicy::kInterleave},
+}};
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -145,26 +154,10 @@ class Placer {
 
 }  // namespace
 
-std::string_view name(NumaPolicy policy) {
-  switch (policy) {
-    case NumaPolicy::kAuto:
-      return "auto";
-    case NumaPolicy::kSplit:
-      return "split";
-    case NumaPolicy::kWhole:
-      return "whole";
-    case NumaPolicy::kInterleave:
-      return "interleave";
-  }
-  return "?";
-}
+std::string_view name(NumaPolicy policy) { return formats::name_in(kPolicies, policy); }
 
 std::optional<NumaPolicy> numa_policy_named(std::string_view wanted) {
-  for (const NumaPolicy policy :
-       {NumaPolicy::kAuto, NumaPolicy::kSplit, NumaPolicy::kWhole, NumaPolicy::kInterleave}) {
-    if (name(policy) == wanted) return policy;
-  }
-  return std::nullopt;
+  return formats::value_named(kPolicies, wanted);
 }
 
 std::int64_t layer_of(std::string_view tensor) {

@@ -1,41 +1,31 @@
 #include "src/model/profile.h"
 
+#include "formats/named.h"
+
 namespace leyden::model {
+namespace {
 
-std::string_view name(Part part) {
-  switch (part) {
-    case Part::kAttention:
-      return "attention";
-    case Part::kIndexer:
-      return "indexer";
-    case Part::kExperts:
-      return "experts";
-    case Part::kDense:
-      return "dense";
-    case Part::kHead:
-      return "head";
-    case Part::kRest:
-      return "rest";
-  }
-  return "?";
-}
+constexpr std::array<formats::Named<Part>, 6> kPartNames = {{
+    {"attention", Part::kAttention},
+    {"indexer", Part::kIndexer},
+    {"experts", Part::kExperts},
+    {"dense", Part::kDense},
+    {"head", Part::kHead},
+    {"rest", Part::kRest},
+}};
+constexpr std::array<formats::Named<Step>, 6> kStepNames = {{
+    {"products", Step::kProducts},
+    {"attend", Step::kAttend},
+    {"select", Step::kSelect},
+    {"normalize", Step::kNormalize},
+    {"route", Step::kRoute},
+    {"other", Step::kOther},
+}};
 
-std::string_view name(Step step) {
-  switch (step) {
-    case Step::kProducts:
-      return "products";
-    case Step::kAttend:
-      return "attend";
-    case Step::kSelect:
-      return "select";
-    case Step::kNormalize:
-      return "normalize";
-    case Step::kRoute:
-      return "route";
-    case Step::kOther:
-      return "other";
-  }
-  return "?";
-}
+}  // namespace
+
+std::string_view name(Part part) { return formats::name_in(kPartNames, part); }
+
+std::string_view name(Step step) { return formats::name_in(kStepNames, step); }
 
 }  // namespace leyden::model

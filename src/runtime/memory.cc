@@ -36,20 +36,6 @@ bool reserved_pages_suffice(std::size_t bytes, const MemoryHome& home) {
 
 }  // namespace
 
-std::string_view name(HugePages pages) {
-  switch (pages) {
-    case HugePages::kAuto:
-      return "auto";
-    case HugePages::kThp:
-      return "thp";
-    case HugePages::kHugetlb:
-      return "hugetlb";
-    case HugePages::kOff:
-      return "off";
-  }
-  return "?";
-}
-
 Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
     : size_(bytes), home_(home) {
   if (bytes == 0) return;

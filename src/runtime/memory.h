@@ -17,8 +17,6 @@ enum class HugePages {
   kOff,      // the system's small pages
 };
 
-std::string_view name(HugePages pages);
-
 /// An owned, zeroed, 2 MiB-aligned region of memory. Pages are not touched before the owner does;
 /// by then they have their home.
 class Memory {

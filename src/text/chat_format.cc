@@ -2,14 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 
 #include "formats/json_text.h"
+#include "formats/named.h"
 #include "src/text/chat_render.h"
 #include "src/text/markers.h"
 
 namespace leyden::text {
 namespace {
+
+constexpr std::array<formats::Named<ChatFormat>, 3> kFormats = {{
+    {"v3", ChatFormat::kV3},
+    {"v3.1", ChatFormat::kV31},
+    {"v3.2", ChatFormat::kV32},
+}};
 
 bool has_dsml_token(const Tokenizer& tokenizer) {
   for (TokenId token = 0; token < tokenizer.id_end(); ++token) {
@@ -45,22 +53,10 @@ ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model
   return thinks && (sparse || searches) ? ChatFormat::kV31 : ChatFormat::kV3;
 }
 
-std::string_view name(ChatFormat format) {
-  switch (format) {
-    case ChatFormat::kV3:
-      return "v3";
-    case ChatFormat::kV31:
-      return "v3.1";
-    case ChatFormat::kV32:
-      return "v3.2";
-  }
-  return "";
-}
+std::string_view name(ChatFormat format) { return formats::name_in(kFormats, format); }
 
 ChatFormat parse_chat_format(std::string_view text) {
-  for (const ChatFormat format : {ChatFormat::kV3, ChatFormat::kV31, ChatFormat::kV32}) {
-    if (name(format) == text) return format;
-  }
+  if (const auto format = formats::value_named(kFormats, text)) return *format;
   throw ChatError(
       fmt::format("chat format is '{}', expected v3, v3.1 or v3.2", formats::excerpt(text, 40)));
 }

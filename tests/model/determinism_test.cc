@@ -28,10 +28,10 @@ class Determinism : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(Determinism, ThreadsDontChangeABit) {
-  for (const MlaMode mla : {MlaMode::kAuto, MlaMode::kAbsorb, MlaMode::kDecompress}) {
+  for (const auto& [form, mla] : kMlaModes) {
     const std::vector<float> one = logits(mla, 1, 64);
     for (const int threads : {2, 3, 7}) {
-      EXPECT_EQ(logits(mla, threads, 64), one) << name(mla) << " with " << threads << " threads";
+      EXPECT_EQ(logits(mla, threads, 64), one) << form << " with " << threads << " threads";
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "formats/checkpoint.h"
+#include "formats/named.h"
 #include "src/model/forward.h"
 #include "src/model/loaded_model.h"
 
@@ -21,6 +23,12 @@ namespace leyden::model {
 inline const std::vector<std::string> kGoldenCases = {
     "v3-tiny-bf16", "v3-tiny-fp8",  "v32-tiny-bf16", "v32-tiny-fp8",
     "v32-calm-fp8", "v32-odd-dims", "v2lite-tiny"};
+
+inline constexpr std::array<formats::Named<MlaMode>, 3> kMlaModes = {{
+    {"auto", MlaMode::kAuto},
+    {"absorb", MlaMode::kAbsorb},
+    {"decompress", MlaMode::kDecompress},
+}};
 
 struct Golden {
   std::vector<std::int32_t> tokens;

@@ -69,7 +69,8 @@ std::vector<Case> cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllCases, GoldenTest, testing::ValuesIn(cases()), [](const auto& param) {
-  std::string text = param.param.name + "_" + std::string(name(param.param.mla)) + "_" +
+  std::string text = param.param.name + "_" +
+                     std::string(formats::name_in(kMlaModes, param.param.mla)) + "_" +
                      std::to_string(param.param.chunk);
   std::ranges::replace(text, '-', '_');
   return text;

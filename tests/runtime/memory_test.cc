@@ -11,7 +11,8 @@ namespace {
 TEST(Memory, IsZeroedAndAlignedToHugePages) {
   for (const HugePages pages : {HugePages::kAuto, HugePages::kThp, HugePages::kOff}) {
     const Memory memory((std::size_t{5} << 20) + 123, pages);
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.data()) % (2u << 20), 0u) << name(pages);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.data()) % (2u << 20), 0u)
+        << static_cast<int>(pages);
     for (std::size_t i = 0; i < memory.size(); i += 4096) {
       ASSERT_EQ(memory.data()[i], std::byte{0});
     }

@@ -230,6 +230,19 @@ test_compare_takes_two_containers_of_one_model() {
     says err "tensor '"
   done
 }
+test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
+  local ids=$work/beyond.json
+  printf '{"tokens": [1, 2, 99999]}' >"$ids"
+  printf '{"prompt_tokens": [99999], "expected_tokens": [1]}\n' >"$work/beyond.jsonl"
+  for arguments in "logits --tokens-file $ids" "eval --perplexity $ids" \
+    "eval --questions $work/beyond.jsonl"; do
+    # shellcheck disable=SC2086
+    call $arguments -m "$checkpoint"
+    refuses "$work/beyond.json" ": token 99999 is outside the vocabulary of"
+  done
+  call logits -m "$checkpoint" --tokens 1,99999
+  refuses "--tokens: token 99999 is outside the vocabulary of"
+}
 test_messages_and_tools_that_are_none_are_named() {
   refused() {
     printf '%s' "$2" >"$work/request.json"

@@ -71,19 +71,37 @@ test_what_was_computed_is_not_read_again() {
   enter "What is 2 + 3?"
   sees "2 + 3 = 5."
 }
-test_what_was_computed_is_kept_when_a_signal_ends_it() {
+# asks: a conversation whose program is $program, still running.
+asks() {
   start --greedy
   enter "What is the capital of Norway?"
   sees "context "
   prompts
-  local shell children
+  local shell
   shell=$(tmux_ display -p -t leyden '#{pane_pid}')
-  read -r children <"/proc/$shell/task/$shell/children"
-  kill -TERM "$children"
-  ends 143
+  read -r program <"/proc/$shell/task/$shell/children"
+}
+is_kept() {
   equals "$(states | wc -l)" 1
   start --greedy --resume
   sees "tokens needn't be read again"
+}
+test_what_was_computed_is_kept_when_a_signal_ends_it() {
+  local signal
+  for signal in TERM HUP; do
+    fresh
+    asks
+    kill -"$signal" "$program"
+    ends $((128 + $(kill -l "$signal")))
+    is_kept
+  done
+}
+has_ended() { ! kill -0 "$program" 2>/dev/null; }
+test_what_was_computed_is_kept_when_the_terminal_is_closed() {
+  asks
+  tmux_ kill-session -t =leyden
+  waits has_ended || fail "it lives on without a terminal"
+  is_kept
 }
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
@@ -125,6 +143,32 @@ test_a_damaged_file_is_refused_and_kept() {
   sees "context "
   equals "$(<"$file")" "no JSON"
   equals "$(sessions | wc -l)" 2
+}
+test_pipes_and_folders_among_the_conversations_are_passed_over() {
+  talk_once
+  local place
+  place=$(dirname "$(sessions)")
+  rm "$place/../history"
+  mkfifo "$place/pipe.json" "$place/../history" # nobody writes into them
+  mkdir "$place/folder.json"
+  start --greedy
+  enter "/sessions"
+  sees "What is the capital of Norway?" 2
+  lacks "folder"
+  enter "/load $place/pipe.json"
+  sees "pipe.json: is not a regular file"
+  enter "/load $place/folder.json"
+  sees "folder.json: is a directory"
+  enter "/file $place/pipe.json"
+  sees "pipe.json: is not a regular file" 2
+  enter "What is 7 + 8?"
+  sees "15"
+  prompts
+  enter "/save $place"
+  sees "sessions: is a directory"
+  prompts
+  keys C-d
+  ends 0
 }
 test_two_programs_at_one_conversation_lose_nothing() {
   talk_once

@@ -39,6 +39,8 @@ test_an_unknown_command_is_not_sent_to_the_model() {
   start --greedy
   enter "/helpme"
   sees "there is no command /helpme"
+  enter "/undo 3"
+  sees "/undo takes nothing behind it"
   enter "/stats"
   sees "answers   0"
 }

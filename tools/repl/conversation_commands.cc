@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "formats/json.h"
+#include "formats/input_file.h"
 #include "formats/model_config.h"
 #include "formats/utf8.h"
 #include "src/engine.h"
@@ -76,7 +76,7 @@ void Repl::regenerate(const std::string&) {
 void Repl::attach_file(const std::string& argument) {
   if (argument.empty()) throw std::runtime_error("/file needs the path of a text file");
   const std::string path = expand_home(argument);
-  const std::string bytes = formats::read_text_file(path, kMaxFileBytes);
+  const std::string bytes = formats::read_regular_file(path, kMaxFileBytes);
   if (bytes.find('\0') != std::string::npos) {
     throw std::runtime_error(path + ": is no text: there are zero bytes in it");
   }

@@ -56,7 +56,8 @@ void rewrite(const std::filesystem::path& path, const std::vector<std::string>& 
 
 std::vector<std::string> HistoryFile::load() {
   std::vector<std::string> entries;
-  if (path_.empty()) return entries;
+  std::error_code missing;
+  if (!std::filesystem::is_regular_file(path_, missing)) return entries;
   std::ifstream in(path_, std::ios::binary);
   for (std::string line; std::getline(in, line);) entries.push_back(unescaped(line));
   if (entries.size() <= kMaxEntries) return entries;
@@ -68,8 +69,8 @@ std::vector<std::string> HistoryFile::load() {
 
 bool HistoryFile::append(const std::string& entry) {
   if (path_.empty()) return true;
-  const int descriptor =
-      ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  const int descriptor = ::open(
+      path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
   if (descriptor < 0) return false;
   const std::string line = escaped(entry);
   const bool written =

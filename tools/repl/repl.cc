@@ -72,6 +72,9 @@ void Repl::run_command(const std::string& name, const std::string& argument) {
       throw std::runtime_error(fmt::format(
           "there is no command {}; /help lists them. A space in front makes it a message.", name));
     }
+    if (command->arguments.empty() && !argument.empty()) {
+      throw std::runtime_error(fmt::format("{} takes nothing behind it", name));
+    }
     (this->*command->run)(argument);
   } catch (const std::exception& error) {
     printer_.complain(error.what());

@@ -33,6 +33,11 @@ bool is_there(const fs::path& file) {
   return fs::exists(file, unreadable);
 }
 
+bool is_file(const fs::path& file) {
+  std::error_code unreadable;
+  return fs::is_regular_file(file, unreadable);
+}
+
 std::optional<fs::file_time_type> time_of(const fs::path& file) {
   std::error_code missing;
   const auto time = fs::last_write_time(file, missing);
@@ -66,8 +71,8 @@ std::vector<SessionStore::Entry> SessionStore::list() const {
   for (fs::directory_iterator at(directory_, unreadable);
        !unreadable && at != fs::directory_iterator(); at.increment(unreadable)) {
     const fs::path& file = at->path();
-    const auto changed = time_of(file);
-    if (file.extension() == kExtension && changed) {
+    if (file.extension() != kExtension || !is_file(file)) continue;
+    if (const auto changed = time_of(file)) {
       entries.push_back({file.stem().string(), file, *changed});
     }
   }
@@ -133,6 +138,9 @@ void SessionStore::save(const Conversation& conversation) {
 void SessionStore::save_as(const std::string& name, const Conversation& conversation,
                            bool replace) {
   const fs::path file = file_of(name);
+  if (std::error_code ignored; fs::is_directory(file, ignored)) {
+    throw std::runtime_error(file.string() + ": is a directory, expected the name of a file");
+  }
   if (file != file_ && is_there(file) && !replace) {
     throw std::runtime_error(fmt::format(
         "there is another conversation named {} already; /save -f {} replaces it", name, name));

@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include "tests/formats/container_fixture.h"
+
+namespace leyden::formats {
+namespace {
+
+constexpr auto kEveryThird = [](std::size_t number) { return number % 3 == 0; };
+
+class ResumedContainerTest : public ContainerTest {
+ protected:
+  ContainerWriter writer(const std::string& source = "checkpoint") {
+    return {path_, "int4", blobs(), kSpecs, {.unfinished = Unfinished::kKeep, .source = source}};
+  }
+  /// What an interrupted writer leaves.
+  void interrupt() {
+    ContainerWriter first = writer();
+    write_pieces(first, kEveryThird);
+  }
+  std::string whole() const {
+    write_container(dir_.path() / "whole", 1 << 20);
+    return read_text_file(dir_.path() / "whole");
+  }
+};
+
+TEST_F(ResumedContainerTest, GoesOnWithWhatIsThere) {
+  interrupt();
+  EXPECT_TRUE(fs::exists(path_.string() + ".partial"));
+  EXPECT_FALSE(fs::exists(path_));
+  {
+    ContainerWriter second = writer();
+    EXPECT_EQ(second.recovered().size(), write_pieces(second, kAll));
+    EXPECT_GT(second.recovered().size(), 4u);
+    second.finish();
+  }
+  EXPECT_TRUE(read_text_file(path_) == whole());
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), fs::directory_iterator()), 2);
+}
+
+TEST_F(ResumedContainerTest, WritesAnewWhatWasDamaged) {
+  interrupt();
+  const std::string partial = path_.string() + ".partial";
+  std::string bytes = read_text_file(partial);
+  std::size_t n_recovered = 0;
+  {
+    ContainerWriter second = writer();
+    n_recovered = second.recovered().size();
+    bytes[second.recovered().back().file_offset + 7] ^= 1;
+  }
+  dir_.write("model.leyden.partial", bytes);
+  {
+    ContainerWriter second = writer();
+    EXPECT_EQ(write_pieces(second, kAll), n_recovered - 1);
+    second.finish();
+  }
+  EXPECT_TRUE(read_text_file(path_) == whole());
+}
+
+TEST_F(ResumedContainerTest, TrustsOnlyItsOwnKind) {
+  interrupt();
+  EXPECT_EQ(writer("another checkpoint").recovered().size(), 0u);
+  // That one has begun anew; so does whoever doesn't ask for more.
+  EXPECT_EQ(writer().recovered().size(), 0u);
+  interrupt();
+  write_container(path_, kPiece);
+  EXPECT_TRUE(read_text_file(path_) == whole());
+}
+
+TEST_F(ResumedContainerTest, IgnoresTheTornEndOfTheJournal) {
+  interrupt();
+  const std::string journal = "model.leyden.partial.journal";
+  const std::string bytes = read_text_file(dir_.path() / journal);
+  const std::size_t n = writer().recovered().size();
+  for (const std::size_t cut : {1u, 63u, 64u, 65u}) {
+    dir_.write(journal, bytes.substr(0, bytes.size() - cut));
+    EXPECT_EQ(writer().recovered().size(), n - (cut + 63) / 64) << cut;
+  }
+  std::string damaged = bytes;
+  damaged[64 + 3 * 64 + 8] ^= 1;  // the fourth entry
+  dir_.write(journal, damaged);
+  EXPECT_EQ(writer().recovered().size(), 3u);
+  dir_.write(journal, "no journal");
+  EXPECT_EQ(writer().recovered().size(), 0u);
+}
+
+}  // namespace
+}  // namespace leyden::formats
