@@ -1,5 +1,5 @@
 # libFuzzer on every parser, FUZZ_SECONDS each (default 60), from FUZZ_SEED (default 1: a submission is
-# judged by its change and not by luck; to search, take another and hours), two at once on each core.
+# judged by its change and not by luck; to search, take another and hours), five at once on two cores.
 set -euo pipefail
 bash .ci/install.sh clang-16 libclang-rt-16-dev
 ./leyden --version >/dev/null # installs what the build needs
@@ -28,4 +28,4 @@ fuzz() {
 }
 export -f fuzz
 find build/fuzz/tests/fuzz -name 'fuzz_*' -type f -executable -print0 |
-  xargs -0 -n 1 -P $((2 * $(nproc))) bash -c 'fuzz "$1"' -
+  xargs -0 -n 1 -P $((5 * $(nproc) / 2)) bash -c 'fuzz "$1"' -
