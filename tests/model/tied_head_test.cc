@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 /// v2lite-tiny, which is one file, with tie_word_embeddings and an lm_head.weight of the test's
 /// choice.
-class TiedHeadTest : public testing::Test {
+class TiedHeadTest : public ::testing::Test {
  protected:
   TiedHeadTest() : file_(formats::read_text_file(source_ / "model.safetensors")) {
     formats::Json config = formats::read_json_file(source_ / "config.json");

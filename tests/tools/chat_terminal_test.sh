@@ -168,15 +168,18 @@ test_tab_completes_commands_settings_and_paths() {
   types "Be kind."
   sees "> /system Be kind."
   keys C-c
+  prompts
   types "/se"
   keys Tab Tab
   sees "/sessions  /set"
   keys C-c
+  prompts
   types "/set max"
   keys Tab
   types "7"
   sees "/set max-tokens 7"
   keys C-c
+  prompts
   mkdir -p "$work/home/papers"
   touch "$work/home/papers/novel.txt"
   types "/file $work/home/pap"
