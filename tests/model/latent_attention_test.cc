@@ -20,6 +20,11 @@ TEST(HeadsPerCall, MoreThreadsThanChunksDivideTheHeads) {
   EXPECT_EQ(heads_per_call(128, 1, 64), 8);
 }
 
+TEST(HeadsPerCall, PackingMoreOftenMustPay) {
+  // Calls of 32 heads would keep five threads equally busy, but pack every chunk four times.
+  EXPECT_EQ(heads_per_call(128, 8, 5), 128);
+}
+
 TEST(HeadsPerCall, NoThreadWaitsForARoundThatFewTakePartIn) {
   // 32 heads would make 32 calls: 8 threads would take two, the others wait.
   EXPECT_EQ(heads_per_call(128, 8, 24), 48);
