@@ -30,6 +30,7 @@ nothing_left() {
   fi
 }
 
+resumed=0
 for flags in "" --compress; do
   begin=$(date +%s%N)
   # shellcheck disable=SC2086
@@ -37,7 +38,6 @@ for flags in "" --compress; do
   whole_ms=$((($(date +%s%N) - begin) / 1000000))
   mv "$place/out" "$place/whole"
   kills=0
-  resumed=0
   for ((round = 0; kills < 20 && round < 40; ++round)); do
     # Now and then with another number of threads.
     # shellcheck disable=SC2086
@@ -50,13 +50,14 @@ for flags in "" --compress; do
   # shellcheck disable=SC2086
   convert --resume $flags >"$place/log"
   cat "$place/log"
-  grep -q "were there already and fit their checksums" "$place/log" && resumed=1
-  echo "killed $kills times${flags:+, }$flags; the last one found something: $resumed"
+  if grep -q "were there already and fit their checksums" "$place/log"; then resumed=$((resumed + 1)); fi
+  echo "killed $kills times${flags:+, }$flags"
   cmp "$place/whole" "$place/out"
   "$program" inspect "$place/out" --verify | tail -n 1
   rm "$place/whole" "$place/out" "$place/log"
   nothing_left
 done
+((resumed > 0)) || { echo "no conversion went on with what was there"; exit 1; }
 ((kills >= 10)) || { echo "too few kills to mean anything"; exit 1; }
 
 # Without --resume a killed conversion leaves NAME.partial and its journal, which the next one takes
