@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "formats/hf_shards.h"
-#include "formats/input_file.h"
 #include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/row_reader.h"

@@ -72,14 +72,4 @@ void InputFile::read_exact(std::uint64_t offset, std::span<std::byte> to) const 
   }
 }
 
-std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  std::error_code ignored;
-  const auto status = std::filesystem::status(path, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_directory(status) &&
-      !std::filesystem::is_regular_file(status)) {
-    throw LoadError(path.string(), "is not a regular file");
-  }
-  return read_text_file(path, max_bytes);
-}
-
 }  // namespace leyden::formats

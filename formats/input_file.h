@@ -6,8 +6,6 @@
 #include <span>
 #include <string>
 
-#include "formats/json.h"
-
 namespace leyden::formats {
 
 /// A regular file open for reading by offset. Any number of threads may read at once.
@@ -34,10 +32,5 @@ class InputFile {
   std::uint64_t size_ = 0;
   int descriptor_ = -1;
 };
-
-/// The bytes of a small file that has to be a regular one: reading a named pipe would wait for
-/// somebody to write into it. Errors: LoadError, as read_text_file().
-std::string read_regular_file(const std::filesystem::path& path,
-                              std::size_t max_bytes = JsonLimits{}.max_bytes);
 
 }  // namespace leyden::formats

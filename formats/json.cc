@@ -162,6 +162,16 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t max_by
   return text;
 }
 
+std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_directory(status) &&
+      !std::filesystem::is_regular_file(status)) {
+    throw LoadError(path.string(), "is not a regular file");
+  }
+  return read_text_file(path, max_bytes);
+}
+
 bool is_big_integer(const Json& value) {
   return value.is_binary() && value.get_binary().has_subtype() &&
          value.get_binary().subtype() == kBigIntegerSubtype;

@@ -32,6 +32,11 @@ Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits 
 std::string read_text_file(const std::filesystem::path& path,
                            std::size_t max_bytes = JsonLimits{}.max_bytes);
 
+/// The same of a file that has to be a regular one: reading a named pipe would wait for somebody to
+/// write into it.
+std::string read_regular_file(const std::filesystem::path& path,
+                              std::size_t max_bytes = JsonLimits{}.max_bytes);
+
 /// Whether `value` is an integer beyond 64 bits. nlohmann has no such type, so parse_json() keeps
 /// it as a binary value holding the digits; no JSON text produces binary values otherwise.
 bool is_big_integer(const Json& value);

@@ -138,7 +138,6 @@ LEYDEN_INLINE void store_i8(std::int8_t* p, I32x16 x) {
 LEYDEN_INLINE F32x16 load_fp16(const std::uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
-/// To nearest even; overflow becomes infinity.
 /// FP8 E4M3 codes as if 0x7f and 0xff were the numbers +-480. By way of fp16, which has an exponent
 /// bit more: a hardware conversion that knows subnormals, whatever denormals-are-zero says.
 LEYDEN_INLINE F32x16 load_e4m3(const std::uint8_t* p) {
@@ -148,6 +147,7 @@ LEYDEN_INLINE F32x16 load_e4m3(const std::uint8_t* p) {
       _mm256_and_si256(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(static_cast<short>(0xbfff)));
   return {_mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(0x1p8f))};
 }
+/// To nearest even; overflow becomes infinity.
 LEYDEN_INLINE void store_fp16(std::uint16_t* p, F32x16 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

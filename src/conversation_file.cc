@@ -7,7 +7,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "formats/input_file.h"
 #include "formats/json.h"
 #include "formats/json_field.h"
 #include "formats/load_error.h"

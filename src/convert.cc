@@ -22,7 +22,7 @@ namespace {
 
 /// Changes whenever the same input would be rounded to other numbers: a container begun by another
 /// version isn't gone on with.
-constexpr const char* kRounding = "rounding 2";
+constexpr const char* kRounding = "rounding 3";
 
 /// Making a piece of a tensor, or learning the levels of a matrix.
 struct Job {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
+#include <string>
 
 namespace leyden::tools {
 
@@ -20,7 +22,8 @@ inline CLI::Validator in_range(double least, double most, const std::string& exp
 
 /// For numbers of things.
 inline CLI::Validator at_least(int least) {
-  return in_range(least, 1e300, fmt::format("at least {}", least));
+  return in_range(least, std::numeric_limits<double>::infinity(),
+                  fmt::format("at least {}", least));
 }
 inline CLI::Validator between(int least, int most) {
   return in_range(least, most, fmt::format("{} to {}", least, most));

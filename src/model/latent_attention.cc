@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::int32_t kChunk = simd::kKeyChunk;
 /// Queries taken into latent space at a time: whole panels, and buffers that don't grow with the
-/// prompt (at V3.2's sizes 9 MB for 16 queries).
+/// prompt (at V3.2's sizes 13 MB).
 constexpr int kBlockTokens = 32;
 /// Chunks of one query computed side by side, then merged.
 constexpr int kSlots = 32;

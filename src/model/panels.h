@@ -23,10 +23,10 @@ struct ActivationNeeds {
 
 using PanelSpan = std::span<const simd::ActivationPanel>;
 
-/// Activation rows in the form matrix products read: panels of 16 tokens, the last one of a group
-/// narrower. A group is what one matrix multiplies, e.g. the tokens of one expert. Rows count
-/// through all groups; they may be written in any order and by several threads. Threads of every
-/// node read them in their own node's memory (runtime/exchange.h).
+/// Activation rows in the form matrix products read: panels of simd::kPanelTokens tokens, the last
+/// one of a group narrower. A group is what one matrix multiplies, e.g. the tokens of one expert.
+/// Rows count through all groups; they may be written in any order and by several threads. Threads
+/// of every node read them in their own node's memory (runtime/exchange.h).
 class Panels {
  public:
   struct Group {

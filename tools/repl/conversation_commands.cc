@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "formats/input_file.h"
+#include "formats/json.h"
 #include "formats/model_config.h"
 #include "formats/utf8.h"
 #include "src/engine.h"
