@@ -4,4 +4,4 @@
 set -euo pipefail
 export GTEST_FILTER='-DemoTest.*KeepsThePerplexity'
 ./leyden test --asan \
-  -E '^leyden_model_tests\.(scalar|avx512|avx512vnni)$|^tools\.chat_(terminal|sessions)$'
+  -E '^leyden_model_tests\.(scalar|avx512|avx512vnni|amx)$|^tools\.chat_(terminal|sessions)$'

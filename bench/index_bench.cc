@@ -111,18 +111,24 @@ struct Query {
 /// Scores all keys of a layer; none reaches the threshold.
 void scan_layer(runtime::ThreadTeam& team, const KvCache& cache, int layer, simd::IndexScanFn* scan,
                 const simd::IndexQuery& query) {
-  constexpr std::int32_t kPage = KvCache::kPageTokens;
-  team.run(kKeys / kPage, [&](int page, int) {
+  constexpr std::int32_t kPage = KvCache::kPageTokens, kPagesPerPiece = 4;  // as Indexer
+  team.run(kKeys / kPage / kPagesPerPiece, [&](int piece, int) {
     simd::TopK best;
     best.threshold = kInfinity;
     best.capacity = simd::kTopKPush;
-    simd::IndexScanArgs args;
-    args.tiles = cache.index_tile(layer, page * kPage);
-    args.n_keys = kPage;
-    args.first_position = page * kPage;
-    args.query = query;
-    args.best = &best;
-    scan(args);
+    for (int i = 0; i < kPagesPerPiece; ++i) {
+      const bool is_last = i + 1 == kPagesPerPiece;
+      const int page = piece * kPagesPerPiece + i;
+      const int next = is_last ? page + kPagesPerPiece * (team.size() - 1) + 1 : page + 1;
+      simd::IndexScanArgs args;
+      args.tiles = cache.index_tile(layer, page * kPage);
+      args.n_keys = kPage;
+      args.first_position = page * kPage;
+      args.query = query;
+      args.best = &best;
+      args.next = next * kPage < kKeys ? cache.index_tile(layer, next * kPage) : nullptr;
+      scan(args);
+    }
   });
 }
 

@@ -34,6 +34,8 @@ struct IndexScanArgs {
   TopK* best = nullptr;  // [n_queries]
   int n_queries = 1;
   const std::int32_t* end = nullptr;  // [n_queries]: only positions below are scored; null: all
+  /// Tiles that this thread will scan next, or null: the last reads ahead go there.
+  const std::byte* next = nullptr;
 };
 using IndexScanFn = void(const IndexScanArgs& args) noexcept;
 

@@ -2,6 +2,9 @@
 
 #include "simd/layout.h"
 #include "simd/vec.h"
+#if defined(LEYDEN_ISA_amx)
+#include "simd/index_scan_amx.h"
+#endif
 
 namespace leyden::simd::LEYDEN_ISA {
 
@@ -210,6 +213,34 @@ LEYDEN_INLINE void scan(const IndexScanArgs& args) {
   }
 }
 
+#if defined(LEYDEN_ISA_amx)
+/// scan<Int8> for queries that has_amx_form.
+LEYDEN_INLINE void scan_amx(const IndexScanArgs& args) {
+  constexpr int kResidentKeys = kResidentTiles * kTileRows;
+  KeysAhead ahead = KeysAhead::of(args);
+  begin_tiles(AmxShapes::whole());
+  for (std::int32_t first = 0; first < args.n_keys; first += kResidentKeys) {
+    const std::byte* resident = args.tiles + first / kTileRows * kAmxTileBytes;
+    const std::int32_t position = args.first_position + first;
+    for (int i = 0; i < args.n_queries; ++i) {
+      std::int32_t n = args.n_keys - first;
+      if (n > kResidentKeys) n = kResidentKeys;
+      if (args.end != nullptr && n > args.end[i] - position) n = args.end[i] - position;
+      if (n <= 0) continue;
+      alignas(kLine) float score[kResidentTiles][kTileRows];
+      score_tiles_amx(resident, (n + kTileRows - 1) / kTileRows, nth(args.query, i),
+                      i == 0 ? &ahead : nullptr, score);
+      TopK& best = args.best[i];
+      for (int s = 0; s < n; s += kTileRows) {
+        if (best.count + kTileRows > best.capacity) top_k_select(best);
+        offer(best, load(score[s / kTileRows]), position + s, n - s);
+      }
+    }
+  }
+  end_tiles();
+}
+#endif
+
 /// Gathers sixteen keys at a time into a tile of their own.
 template <typename Format>
 LEYDEN_INLINE void score_chosen(const IndexScoreArgs& args) {
@@ -234,7 +265,12 @@ LEYDEN_INLINE void score_chosen(const IndexScoreArgs& args) {
 
 void index_scan_f32(const IndexScanArgs& args) noexcept { scan<F32>(args); }
 void index_scan_bf16(const IndexScanArgs& args) noexcept { scan<Bf16>(args); }
-void index_scan_int8(const IndexScanArgs& args) noexcept { scan<Int8>(args); }
+void index_scan_int8(const IndexScanArgs& args) noexcept {
+#if defined(LEYDEN_ISA_amx)
+  if (has_amx_form(args.query)) return scan_amx(args);
+#endif
+  scan<Int8>(args);
+}
 
 void index_score_f32(const IndexScoreArgs& args) noexcept { score_chosen<F32>(args); }
 void index_score_bf16(const IndexScoreArgs& args) noexcept { score_chosen<Bf16>(args); }

@@ -1,6 +1,8 @@
 #include "simd/isa.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
@@ -9,7 +11,7 @@
 namespace leyden::simd {
 namespace {
 
-constexpr std::array kIsas = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
+constexpr std::array kIsas = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx};
 
 struct Registers {
   std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -56,6 +58,20 @@ bool has_avx512vnni() {
          has_bits(cpuid(7, 1).eax, bits({5 /*BF16*/}));
 }
 
+/// Linux' arch_prctl, which glibc doesn't wrap (Documentation/arch/x86/xstate.rst).
+bool is_given_tiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+bool has_amx() {
+  constexpr std::uint64_t kTileStates = 0x60000;
+  static const bool has = has_avx512vnni() && has_bits(saved_states(), kTileStates) &&
+                          has_bits(cpuid(7).edx, bits({24 /*TILE*/, 25 /*INT8*/})) &&
+                          is_given_tiles();
+  return has;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) {
@@ -68,6 +84,8 @@ std::string_view name(Isa isa) {
       return "avx512";
     case Isa::kAvx512Vnni:
       return "avx512vnni";
+    case Isa::kAmx:
+      return "amx";
   }
   return "?";
 }
@@ -82,6 +100,8 @@ bool cpu_has(Isa isa) {
       return has_avx512();
     case Isa::kAvx512Vnni:
       return has_avx512vnni();
+    case Isa::kAmx:
+      return has_amx();
   }
   return false;
 }
@@ -115,7 +135,7 @@ Isa select_isa(const char* wanted, bool (*available)(Isa)) {
                              std::string(name(best)));
   }
   throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
-                           ": unknown level; expected scalar, avx2, avx512 or avx512vnni");
+                           ": unknown level; expected scalar, avx2, avx512, avx512vnni or amx");
 }
 
 }  // namespace leyden::simd

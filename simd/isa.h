@@ -12,12 +12,14 @@ enum class Isa {
   kAvx2,        // AVX2, FMA, F16C
   kAvx512,      // AVX-512 F, BW, VL, DQ
   kAvx512Vnni,  // AVX-512 VNNI and BF16
+  kAmx,         // AMX-INT8
 };
 
-/// "scalar", "avx2", "avx512" or "avx512vnni": the values of LEYDEN_ISA.
+/// "scalar", "avx2", "avx512", "avx512vnni" or "amx": the values of LEYDEN_ISA.
 std::string_view name(Isa isa);
 
 /// True when the CPU has the instructions of `isa` and the operating system saves its registers.
+/// Linux gives a process AMX's tiles on request only; asking about kAmx is that request.
 bool cpu_has(Isa isa);
 
 /// Every level this machine can run, weakest first; never empty.

@@ -16,6 +16,14 @@ constexpr Kernels kScalar = {Isa::kScalar, LEYDEN_KERNELS(LEYDEN_ENTRY_SCALAR)};
 constexpr Kernels kAvx2 = {Isa::kAvx2, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX2)};
 constexpr Kernels kAvx512 = {Isa::kAvx512, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512)};
 constexpr Kernels kAvx512Vnni = {Isa::kAvx512Vnni, LEYDEN_KERNELS(LEYDEN_ENTRY_AVX512VNNI)};
+
+constexpr Kernels with_amx(Kernels k) {
+  k.isa = Isa::kAmx;
+#define LEYDEN_ENTRY_AMX(name, type) k.name = amx::name;
+  LEYDEN_AMX_KERNELS(LEYDEN_ENTRY_AMX)
+  return k;
+}
+constexpr Kernels kAmx = with_amx(kAvx512Vnni);
 #endif
 
 }  // namespace
@@ -31,6 +39,8 @@ const Kernels& kernels(Isa isa) {
       return kAvx512;
     case Isa::kAvx512Vnni:
       return kAvx512Vnni;
+    case Isa::kAmx:
+      return kAmx;
 #else
     default:
       return kScalar;

@@ -69,6 +69,9 @@ namespace leyden::simd {
   X(top_k_select, TopKSelectFn)                 \
   X(top_k_merge, TopKMergeFn)
 
+/// Those that the level amx has in a form of its own. It takes the others from avx512vnni.
+#define LEYDEN_AMX_KERNELS(X) X(index_scan_int8, IndexScanFn)
+
 #define LEYDEN_DECLARE(name, type) type name;
 #define LEYDEN_FIELD(name, type) type* name;
 
@@ -82,6 +85,9 @@ namespace avx512 {
 LEYDEN_KERNELS(LEYDEN_DECLARE)
 }
 namespace avx512vnni {
+LEYDEN_KERNELS(LEYDEN_DECLARE)
+}
+namespace amx {
 LEYDEN_KERNELS(LEYDEN_DECLARE)
 }
 

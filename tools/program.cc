@@ -20,7 +20,7 @@ int run(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Help of all commands");
   app.require_subcommand(1);
   app.footer(
-      "LEYDEN_ISA=scalar|avx2|avx512|avx512vnni forces a kernel level.\n"
+      "LEYDEN_ISA=scalar|avx2|avx512|avx512vnni|amx forces a kernel level.\n"
       "'leyden COMMAND --help' explains a command.");
   int exit_code = 0;
   add_chat(app, exit_code);

@@ -108,10 +108,11 @@ simd::IndexQuery Indexer::query_on(int node, int t) const {
 }
 
 /// Offers keys [begin, end) to n_queries queries, the first of which is `query`, the i-th seeing
-/// those below ends[i].
+/// those below ends[i]. The thread will probably scan those from `next` on afterwards, null if
+/// none.
 void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end,
-                   const simd::IndexQuery& query, const std::int32_t* ends, int n_queries,
-                   simd::TopK* best) const {
+                   const std::byte* next, const simd::IndexQuery& query, const std::int32_t* ends,
+                   int n_queries, simd::TopK* best) const {
   const simd::Kernels& k = simd::kernels();
   const auto scan = format_ == simd::IndexFormat::kF32    ? k.index_scan_f32
                     : format_ == simd::IndexFormat::kBf16 ? k.index_scan_bf16
@@ -126,6 +127,7 @@ void Indexer::scan(const KvCache& cache, int layer, std::int32_t begin, std::int
     args.best = best;
     args.n_queries = n_queries;
     args.end = ends;
+    args.next = page_end < end ? cache.index_tile(layer, page_end) : next;
     scan(args);
     begin = page_end;
   }
@@ -178,8 +180,10 @@ void Indexer::select_alone(runtime::ThreadTeam& team, const KvCache& cache, int 
   const std::int32_t keys_per_piece = pages_per_piece * KvCache::kPageTokens;
   const auto scan_piece = [&](int piece, int worker) {
     const std::int32_t begin = piece * keys_per_piece;
+    const std::int32_t next = begin + team.size() * keys_per_piece;
     scan(cache, layer, begin, std::min(begin + keys_per_piece, n_keys),
-         query_on(team.node_of(worker), t), nullptr, 1, &best_[index(worker) * index(block_)]);
+         next < n_keys ? cache.index_tile(layer, next) : nullptr, query_on(team.node_of(worker), t),
+         nullptr, 1, &best_[index(worker) * index(block_)]);
   };
   team.run((n_keys + keys_per_piece - 1) / keys_per_piece, scan_piece,
            [&](int piece) { return cache.node_of(piece * keys_per_piece); });
@@ -198,7 +202,8 @@ void Indexer::select_block(const KvCache& cache, int layer, int begin, int end,
     ends[index(i)] = first_position + begin + i + 1;
     simd::top_k_reset(best[i], config_->index_topk, kNoFloor);
   }
-  scan(cache, layer, 0, first_position + end, queries_[index(begin)], ends.data(), n, best);
+  scan(cache, layer, 0, first_position + end, nullptr, queries_[index(begin)], ends.data(), n,
+       best);
   for (int i = 0; i < n; ++i) choose(best[i], begin + i, first_position + begin + i);
 }
 

@@ -57,8 +57,8 @@ class Indexer {
   simd::IndexQuery query_on(int node, int t) const;
   std::size_t top_k() const { return static_cast<std::size_t>(config_->index_topk); }
   void scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end,
-            const simd::IndexQuery& query, const std::int32_t* ends, int n_queries,
-            simd::TopK* best) const;
+            const std::byte* next, const simd::IndexQuery& query, const std::int32_t* ends,
+            int n_queries, simd::TopK* best) const;
   float warm_floor(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,
                    std::int32_t n_keys);
   void select_alone(runtime::ThreadTeam& team, const KvCache& cache, int layer, int t,

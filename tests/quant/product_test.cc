@@ -117,7 +117,7 @@ TEST_P(ProductTest, IsThatOfOpenBlas) {
 INSTANTIATE_TEST_SUITE_P(
     EveryLevel, ProductTest,
     testing::Combine(testing::Values(simd::Isa::kScalar, simd::Isa::kAvx2, simd::Isa::kAvx512,
-                                     simd::Isa::kAvx512Vnni),
+                                     simd::Isa::kAvx512Vnni, simd::Isa::kAmx),
                      testing::Values(WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
                                      WeightFormat::kInt4)),
     [](const auto& test) {

@@ -212,7 +212,7 @@ TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
 
 INSTANTIATE_TEST_SUITE_P(EveryLevel, AttendTest,
                          testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
-                                                          Isa::kAvx512Vnni),
+                                                          Isa::kAvx512Vnni, Isa::kAmx),
                                           testing::Bool()),
                          [](const auto& test) {
                            return std::string(name(std::get<0>(test.param))) +
@@ -425,14 +425,15 @@ TEST_P(LatentAttendTest, IsTheFormulaWithinItsRounding) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryLevel, LatentAttendTest,
-    testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
-                     testing::Values(KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt8)),
-    [](const auto& test) {
-      return std::string(name(std::get<0>(test.param))) + "_" +
-             format_name(std::get<1>(test.param));
-    });
+INSTANTIATE_TEST_SUITE_P(EveryLevel, LatentAttendTest,
+                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
+                                                          Isa::kAvx512Vnni, Isa::kAmx),
+                                          testing::Values(KvFormat::kF32, KvFormat::kBf16,
+                                                          KvFormat::kInt8)),
+                         [](const auto& test) {
+                           return std::string(name(std::get<0>(test.param))) + "_" +
+                                  format_name(std::get<1>(test.param));
+                         });
 
 }  // namespace
 }  // namespace leyden::simd

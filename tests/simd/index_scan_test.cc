@@ -146,7 +146,7 @@ TEST_P(IndexScanTest, StoresTheReferenceBits) {
 
 TEST_P(IndexScanTest, ScoresEveryKeyWithTheReferenceBits) {
   for (const int dim : {4, 16, 64, 128}) {
-    for (const int n_heads : {1, 3, 4, 7, 64}) {
+    for (const int n_heads : {1, 3, 4, 7, 32, 64}) {
       for (const int n_keys : {0, 1, 15, 16, 17, 63, 64, 65, 131}) {
         const IndexProblem problem(format(), n_keys, 1, n_heads, dim);
         EXPECT_EQ(problem.run(isa(), n_keys), problem.run(Isa::kScalar, n_keys))
@@ -241,14 +241,15 @@ TEST_P(IndexScanTest, NeverChoosesNotANumber) {
   EXPECT_TRUE(problem.run(isa(), 100)[0].position.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryLevel, IndexScanTest,
-    testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
-                     testing::Values(IndexFormat::kF32, IndexFormat::kBf16, IndexFormat::kInt8)),
-    [](const auto& test) {
-      return std::string(name(std::get<0>(test.param))) + "_" +
-             format_name(std::get<1>(test.param));
-    });
+INSTANTIATE_TEST_SUITE_P(EveryLevel, IndexScanTest,
+                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
+                                                          Isa::kAvx512Vnni, Isa::kAmx),
+                                          testing::Values(IndexFormat::kF32, IndexFormat::kBf16,
+                                                          IndexFormat::kInt8)),
+                         [](const auto& test) {
+                           return std::string(name(std::get<0>(test.param))) + "_" +
+                                  format_name(std::get<1>(test.param));
+                         });
 
 using IndexQueryTest = EveryIsa;
 

@@ -40,13 +40,13 @@ TEST(IsaTest, UnknownNamesAreRefusedWithASentenceThatListsTheKnownOnes) {
     EXPECT_THAT([&] { select_isa(wanted); },
                 ThrowsMessage<std::runtime_error>(
                     AllOf(HasSubstr(std::string("LEYDEN_ISA=") + wanted), HasSubstr("unknown"),
-                          HasSubstr("scalar, avx2, avx512 or avx512vnni"))));
+                          HasSubstr("scalar, avx2, avx512, avx512vnni or amx"))));
   }
 }
 
 TEST(IsaTest, LevelsOfAnotherMachineAreRefusedWithASentenceThatNamesTheBestOneHere) {
   const auto weak_cpu = [](Isa isa) { return isa <= Isa::kAvx2; };
-  for (const Isa isa : {Isa::kAvx512, Isa::kAvx512Vnni}) {
+  for (const Isa isa : {Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx}) {
     EXPECT_THAT(
         [&] { select_isa(std::string(name(isa)).c_str(), weak_cpu); },
         ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("LEYDEN_ISA=" + std::string(name(isa))),
@@ -57,7 +57,7 @@ TEST(IsaTest, LevelsOfAnotherMachineAreRefusedWithASentenceThatNamesTheBestOneHe
 }
 
 TEST(KernelsTest, EveryTableIsFullAndKnowsItsLevel) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx}) {
     const Kernels& table = kernels(isa);
     EXPECT_EQ(table.isa, isa);
 #define LEYDEN_EXPECT_ENTRY(kernel, type) EXPECT_NE(table.kernel, nullptr) << #kernel;

@@ -89,7 +89,7 @@ TEST_P(MatmulTest, DoesNothingWithoutRowsOrPanels) {
 
 INSTANTIATE_TEST_SUITE_P(
     EveryLevel, MatmulTest,
-    testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
+    testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx),
                      testing::Values(Format::kF32, Format::kBf16, Format::kInt8, Format::kInt4)),
     [](const auto& test) {
       return std::string(name(std::get<0>(test.param))) + "_" +

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/vec.h"
+
+// AMX's eight tile registers, each of up to 16 rows of 64 bytes (Intel SDM vol. 1, 18). For kernels
+// of the level amx only. g++ 12's own intrinsics don't say that a tile is read from memory, so a
+// store in front of one could be moved behind it.
+namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+constexpr int kAmxRows = 16;
+constexpr int kAmxRowBytes = 64;
+
+/// The shapes of the registers (SDM vol. 2, LDTILECFG), all of them whole to begin with.
+struct alignas(kLine) AmxShapes {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+
+  LEYDEN_INLINE AmxShapes whole() {
+    AmxShapes shapes;
+    for (int i = 0; i < 8; ++i) {
+      shapes.row_bytes[i] = kAmxRowBytes;
+      shapes.rows[i] = kAmxRows;
+    }
+    return shapes;
+  }
+};
+static_assert(sizeof(AmxShapes) == 64);
+
+/// Around the use of tiles. Registers that are left configured make a switch of threads dearer and
+/// keep a core from sleeping deeply.
+LEYDEN_INLINE void begin_tiles(const AmxShapes& shapes) {
+  asm volatile("ldtilecfg %0" : : "m"(shapes));
+}
+LEYDEN_INLINE void end_tiles() { asm volatile("tilerelease"); }
+
+template <int kTile>
+LEYDEN_INLINE void tile_zero() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+}
+template <int kTile>
+LEYDEN_INLINE void tile_load(const void* rows, std::ptrdiff_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+}
+template <int kTile>
+LEYDEN_INLINE void tile_store(void* rows, std::ptrdiff_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+}
+
+/// kSum[m][n] += the sum over k of kA[m][4 k ..] times kB[k][4 n ..], four bytes each: int8 a and
+/// unsigned b, or unsigned a and int8 b, or both int8.
+template <int kSum, int kA, int kB>
+LEYDEN_INLINE void tile_dot_i8_u8() {
+  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
+
+}  // namespace
+}  // namespace leyden::simd::LEYDEN_ISA
