@@ -27,13 +27,15 @@ struct Format {
   const char* name;
   simd::MatmulFn* simd::Kernels::*matmul;
   std::size_t block_bytes;
-  bool is_integer;
+  bool is_integer, bf16_at_once;
 };
 constexpr Format kFormats[] = {
-    {"int4", &simd::Kernels::matmul_int4, simd::kBlockBytesInt4, true},
-    {"int8", &simd::Kernels::matmul_int8, simd::kBlockBytesInt8, true},
-    {"bf16", &simd::Kernels::matmul_bf16, simd::kBlockBytesBf16, false},
-    {"f32", &simd::Kernels::matmul_f32, simd::kBlockBytesF32, false},
+    {"int4", &simd::Kernels::matmul_int4, simd::kBlockBytesInt4, true, false},
+    {"int8", &simd::Kernels::matmul_int8, simd::kBlockBytesInt8, true, false},
+    {"bf16", &simd::Kernels::matmul_bf16, simd::kBlockBytesBf16, false, false},
+    {"bf16_at_once", &simd::Kernels::matmul_bf16, simd::kBlockBytesBf16, false, true},
+    {"bf16_f32", &simd::Kernels::matmul_bf16_f32, simd::kBlockBytesBf16, false, false},
+    {"f32", &simd::Kernels::matmul_f32, simd::kBlockBytesF32, false, false},
 };
 
 struct Shape {
@@ -66,6 +68,7 @@ struct Activations {
   Activations(int n_tokens, int cols) : n_blocks((cols + kBlock - 1) / kBlock) {
     const auto cells = static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(n_blocks);
     x = runtime::Array<float>(cells * kBlock);
+    bf16 = runtime::Array<std::uint16_t>(cells * kBlock);
     q = runtime::Array<std::int8_t>(cells * kBlock);
     scale = runtime::Array<float>(cells);
     start4 = runtime::Array<std::int32_t>(cells * simd::kGroupsPerBlock);
@@ -75,20 +78,22 @@ struct Activations {
     for (int done = 0; done < n_tokens; done += simd::kPanelTokens) {
       const int width = std::min(n_tokens - done, simd::kPanelTokens);
       const std::ptrdiff_t cell = std::ptrdiff_t{done} * n_blocks;
-      panels.push_back({x.data() + cell * kBlock, q.data() + cell * kBlock, scale.data() + cell,
-                        start4.data() + cell * 4, start8.data() + cell * 4, width});
+      panels.push_back({x.data() + cell * kBlock, bf16.data() + cell * kBlock,
+                        q.data() + cell * kBlock, scale.data() + cell, start4.data() + cell * 4,
+                        start8.data() + cell * 4, width});
       for (int t = 0; t < width; ++t) {
         const std::ptrdiff_t first = cell + t;
         simd::kernels().quantize_row(
             row.data(), cols,
-            {x.data() + first * kBlock, q.data() + first * kBlock, scale.data() + first,
-             start4.data() + first * 4, start8.data() + first * 4, width});
+            {x.data() + first * kBlock, bf16.data() + first * kBlock, q.data() + first * kBlock,
+             scale.data() + first, start4.data() + first * 4, start8.data() + first * 4, width});
       }
     }
   }
 
   int n_blocks;
   runtime::Array<float> x, scale;
+  runtime::Array<std::uint16_t> bf16;
   runtime::Array<std::int8_t> q;
   runtime::Array<std::int32_t> start4, start8;
   std::vector<simd::ActivationPanel> panels;
@@ -133,6 +138,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
       args.through_l2 = simd::leads_through_l2();
+      args.bf16_at_once = format.bf16_at_once;
       args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
       (kernels.*format.matmul)(args);
     });

@@ -49,7 +49,7 @@ struct Rows {
   runtime::Array<std::int32_t> start4{kMixed / simd::kGroup}, start8{kMixed / simd::kGroup};
 
   simd::PanelRow quantized() const {
-    return {nullptr, q.data(), scale.data(), start4.data(), start8.data(), 1};
+    return {nullptr, nullptr, q.data(), scale.data(), start4.data(), start8.data(), 1};
   }
   Rows() {
     for (std::size_t i = 0; i < kMixed; ++i) {

@@ -72,6 +72,12 @@ bool has_amx() {
   return has;
 }
 
+bool is_intel() {
+  const Registers vendor = cpuid(0);
+  constexpr std::uint32_t kGenu = 0x756e6547, kIneI = 0x49656e69, kNtel = 0x6c65746e;
+  return vendor.ebx == kGenu && vendor.edx == kIneI && vendor.ecx == kNtel;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) {
@@ -114,11 +120,9 @@ std::vector<Isa> available_isas() {
   return found;
 }
 
-bool leads_through_l2() {
-  const Registers vendor = cpuid(0);
-  constexpr std::uint32_t kGenu = 0x756e6547, kIneI = 0x49656e69, kNtel = 0x6c65746e;
-  return vendor.ebx == kGenu && vendor.edx == kIneI && vendor.ecx == kNtel;
-}
+bool leads_through_l2() { return is_intel(); }
+
+bool dots_bf16_at_once() { return !is_intel(); }
 
 Isa select_isa(const char* wanted, bool (*available)(Isa)) {
   Isa best = Isa::kScalar;

@@ -35,4 +35,8 @@ Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 /// ahead, rather than in its first: on Intel's CPUs, and not on AMD's (bench/RESULTS.md).
 bool leads_through_l2();
 
+/// True where vdpbf16ps is faster than the two fmas it stands for: not on Intel's CPUs, where a
+/// core does one in two cycles and four fmas meanwhile (bench/RESULTS.md).
+bool dots_bf16_at_once();
+
 }  // namespace leyden::simd

@@ -24,6 +24,7 @@ namespace leyden::simd {
   X(float_peak, FloatPeakFn)                    \
   X(matmul_f32, MatmulFn)                       \
   X(matmul_bf16, MatmulFn)                      \
+  X(matmul_bf16_f32, MatmulFn)                  \
   X(matmul_int8, MatmulFn)                      \
   X(matmul_int4, MatmulFn)                      \
   X(quantize_row, QuantizeRowFn)                \

@@ -1,7 +1,8 @@
 #include "simd/matmul.h"
 #include "simd/vec.h"
 
-// f32 and bf16 weights: one fma per weight and token. A lane is an output row.
+// f32 and bf16 weights times f32 activations: one fma per weight and token. A lane is an output
+// row.
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
@@ -99,6 +100,6 @@ LEYDEN_INLINE void matmul(const MatmulArgs& args) {
 
 void matmul_f32(const MatmulArgs& args) noexcept { matmul<F32>(args); }
 
-void matmul_bf16(const MatmulArgs& args) noexcept { matmul<Bf16>(args); }
+void matmul_bf16_f32(const MatmulArgs& args) noexcept { matmul<Bf16>(args); }
 
 }  // namespace leyden::simd::LEYDEN_ISA

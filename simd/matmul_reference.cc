@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "simd/bf16.h"
 #include "simd/matmul.h"
 
 // The equations of matmul.h in plain loops, one weight at a time.
@@ -85,6 +86,29 @@ void matmul_float(const MatmulArgs& args, Weight weight) {
   });
 }
 
+constexpr float kSmallestNormal = 0x1p-126f;
+
+float without_subnormal(float x) {
+  return std::abs(x) < kSmallestNormal ? std::copysign(0.0f, x) : x;
+}
+
+/// fma whose subnormal factors, addend and result are zeros. Subnormal is what is too small when it
+/// has been rounded to 24 bits with any exponent, so a result that std::fma, which has fewer bits
+/// there, rounds up to the smallest normal number is rounded again at another height.
+float flushing_fma(float a, float b, float c) {
+  a = without_subnormal(a);
+  b = without_subnormal(b);
+  c = without_subnormal(c);
+  const float result = std::fma(a, b, c);
+  if (std::abs(result) != kSmallestNormal) return without_subnormal(result);
+  // Such a result is inexact only where c is small; then neither scaled factor can overflow.
+  if (std::abs(c) > 1) return result;
+  constexpr float kUp = 0x1p32f;
+  const float higher =
+      std::abs(a) < std::abs(b) ? std::fma(a * kUp, b, c * kUp) : std::fma(a, b * kUp, c * kUp);
+  return std::abs(higher) < kSmallestNormal * kUp ? std::copysign(0.0f, result) : result;
+}
+
 template <typename Format>
 void matmul_integer(const MatmulArgs& args) {
   for_each_output(args, [&](int row, const ActivationPanel& panel, int t) {
@@ -114,8 +138,28 @@ void matmul_integer(const MatmulArgs& args) {
 
 void matmul_f32(const MatmulArgs& args) noexcept { matmul_float<kBlockBytesF32>(args, weight_f32); }
 
-void matmul_bf16(const MatmulArgs& args) noexcept {
+void matmul_bf16_f32(const MatmulArgs& args) noexcept {
   matmul_float<kBlockBytesBf16>(args, weight_bf16);
+}
+
+void matmul_bf16(const MatmulArgs& args) noexcept {
+  for_each_output(args, [&](int row, const ActivationPanel& panel, int t) {
+    const std::byte* block =
+        args.tiles + std::size_t(row / kTileRows) * args.n_blocks * kBlockBytesBf16;
+    float sum = 0;
+    for (int b = 0; b < args.n_blocks; ++b, block += kBlockBytesBf16) {
+      const std::uint16_t* x = panel.bf16 + (std::ptrdiff_t{b} * panel.width + t) * kBlock;
+      for (int g = 0; g < kBlock; g += kGroup) {
+        float part[2] = {};
+        for (int k = g; k < g + kGroup; ++k) {
+          part[k % 2] =
+              flushing_fma(from_bf16(x[k]), weight_bf16(block, row % kTileRows, k), part[k % 2]);
+        }
+        sum = without_subnormal(sum + without_subnormal(part[0] + part[1]));
+      }
+    }
+    return sum;
+  });
 }
 
 void matmul_int8(const MatmulArgs& args) noexcept { matmul_integer<Int8>(args); }

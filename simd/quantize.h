@@ -11,8 +11,9 @@ namespace leyden::simd {
 /// cell, distances to its next ones. The mutable twin of ActivationPanel (simd/matmul.h), for one
 /// token.
 struct PanelRow {
-  float* x = nullptr;        // or null: not wanted
-  std::int8_t* q = nullptr;  // or null: not wanted, and then the rest isn't either
+  float* x = nullptr;             // or null: not wanted
+  std::uint16_t* bf16 = nullptr;  // or null: not wanted
+  std::int8_t* q = nullptr;       // or null: not wanted, and then the rest isn't either
   float* scale = nullptr;
   std::int32_t* start_int4 = nullptr;
   std::int32_t* start_int8 = nullptr;
@@ -21,6 +22,7 @@ struct PanelRow {
 };
 
 /// Writes row x [n] (n > 0) into its cells, the last one zero-padded.
+///   bf16 = x rounded (simd/bf16.h);
 ///   scale = max |x| of the block / 127, q = round to nearest even(x * (127 / max |x|));
 ///   a block whose max |x| is below kSmallestQuantized (zeros, mostly) gets scale 0 and q 0;
 ///   a block with an infinity or a NaN gets that as its scale (NaN before infinity) and q 0, so

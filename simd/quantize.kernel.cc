@@ -1,5 +1,6 @@
 #include "simd/quantize.h"
 
+#include "simd/bf16.h"
 #include "simd/vec.h"
 
 namespace leyden::simd::LEYDEN_ISA {
@@ -50,6 +51,11 @@ void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
     load_block(x + std::ptrdiff_t{b} * kBlock, n - b * kBlock, v);
     if (row.x != nullptr) {
       for (int i = 0; i < kVectors; ++i) store(row.x + cell * kBlock + 16 * i, v[i]);
+    }
+    if (row.bf16 != nullptr) {
+      for (int i = 0; i < kVectors; ++i) {
+        store_low16(row.bf16 + cell * kBlock + 16 * i, to_bf16(v[i]));
+      }
     }
     if (row.q == nullptr) continue;
     quantize_block(v, row.q + cell * kBlock, row.scale + cell,

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "simd/bf16.h"
 #include "simd/quantize.h"
 
 // The formulas of quantize.h in plain loops.
@@ -14,6 +15,7 @@ void quantize_row(const float* x, int n, const PanelRow& row) noexcept {
     float v[kBlock] = {};
     std::copy_n(x + std::ptrdiff_t{b} * kBlock, std::min(kBlock, n - b * kBlock), v);
     if (row.x != nullptr) std::copy_n(v, kBlock, row.x + cell * kBlock);
+    if (row.bf16 != nullptr) std::transform(v, v + kBlock, row.bf16 + cell * kBlock, to_bf16);
     if (row.q == nullptr) continue;
 
     Magnitude magnitude;

@@ -248,6 +248,26 @@ LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
   return acc;
 #endif
 }
+#if defined(__AVX512BF16__)
+/// acc + the products of a lane's pair of bf16 with the pair at x, that of the high halves first
+/// (simd/matmul.h).
+LEYDEN_INLINE F32x16 dot_bf16(F32x16 acc, I32x16 w, const void* x) {
+  std::int32_t pair;
+  __builtin_memcpy(&pair, x, 4);
+  asm("vdpbf16ps %2, %1, %0" : "+v"(acc.v) : "v"(w.v), "v"(_mm512_set1_epi32(pair)));  // see dpbusd
+  return acc;
+}
+/// The high halves of one register's lanes over the low halves of another's.
+LEYDEN_INLINE I32x16 high_and_low(I32x16 high, I32x16 low) {
+  return {_mm512_mask_blend_epi16(0xaaaaaaaa, low.v, high.v)};
+}
+/// Of every four 16-bit words those with these numbers.
+template <int kFirst, int kSecond, int kThird, int kFourth>
+LEYDEN_INLINE I8x64 regroup_words(I8x64 x) {
+  constexpr int kOrder = kFirst | kSecond << 2 | kThird << 4 | kFourth << 6;
+  return {_mm512_shufflehi_epi16(_mm512_shufflelo_epi16(x.v, kOrder), kOrder)};
+}
+#endif
 /// x, in a register: g++ 12 reads a vector that several products use from memory for each of them.
 LEYDEN_INLINE I32x16 keep(I32x16 x) {
   asm("" : "+v"(x.v));

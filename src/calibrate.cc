@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "simd/bf16.h"
 #include "src/engine_impl.h"
 #include "src/model/linear.h"
 #include "src/session.h"
@@ -42,7 +43,6 @@ class Recorder final : public model::ProductObserver {
         sums.tensor = name;
         sums.matrix = m;
         sums.cols = spec.cols;
-        sums.integers = model::needs_of(spec.format).integers;
       }
     }
     model::product_observer = this;
@@ -51,14 +51,14 @@ class Recorder final : public model::ProductObserver {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  void see(const std::byte* weights, model::PanelSpan in) override {
-    const auto found = by_weights_.find(weights);
+  void see(const model::PlacedMatrix& w, model::PanelSpan in) override {
+    const auto found = by_weights_.find(w.tile(0));
     if (found == by_weights_.end()) return;
     Sums& sums = found->second;
     const std::lock_guard lock(sums.mutex);
     sums.squares.resize(static_cast<std::size_t>(sums.cols));
     for (const simd::ActivationPanel& panel : in) {
-      for (int token = 0; token < panel.width; ++token) add_token(panel, token, sums);
+      for (int token = 0; token < panel.width; ++token) add_token(panel, needs_of(w), token, sums);
     }
   }
 
@@ -85,12 +85,15 @@ class Recorder final : public model::ProductObserver {
   }
 
  private:
-  static void add_token(const simd::ActivationPanel& panel, int token, Sums& sums) {
+  static void add_token(const simd::ActivationPanel& panel, model::ActivationNeeds read, int token,
+                        Sums& sums) {
     ++sums.tokens;
     for (std::int64_t c = 0; c < sums.cols; ++c) {
       const std::int64_t cell = c / simd::kBlock * panel.width + token;
       const std::int64_t at = cell * simd::kBlock + c % simd::kBlock;
-      const double x = sums.integers ? double{panel.scale[cell]} * panel.q[at] : panel.x[at];
+      const double x = read.integers ? double{panel.scale[cell]} * panel.q[at]
+                       : read.bf16   ? simd::scalar::from_bf16(panel.bf16[at])
+                                     : panel.x[at];
       sums.squares[static_cast<std::size_t>(c)] += x * x;
     }
   }

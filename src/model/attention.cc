@@ -155,7 +155,7 @@ bool Attention::decompression_pays(const AttentionWeights& w, int n_queries) con
   const double keys = first_position_ + n;
   const double pairs = n * (first_position_ + (n + 1) / 2);  // what causality leaves
   const double attention = settings_.cache.kv == simd::KvFormat::kF32 ? kFloatAttention : 1.0;
-  const double weights = needs_of(w.k_b.format).integers ? kIntegerWeights : kFloatWeights;
+  const double weights = needs_of(w.k_b).integers ? kIntegerWeights : kFloatWeights;
   const double absorbed =
       pairs * (2 * latent + rope) / attention + n * latent * (nope + v) / weights;
   const double decompressed =

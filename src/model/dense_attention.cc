@@ -135,7 +135,7 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
       visible[t] = std::min(first_position + t + 1 - chunk_key, chunk_keys);
     }
 
-    const ActivationNeeds needs = needs_of(w.k_b.format) | needs_of(w.v_b.format);
+    const ActivationNeeds needs = needs_of(w.k_b) | needs_of(w.v_b);
     const PanelSpan in =
         latents_.on(node, needs)
             .subspan(index(chunk / simd::kPanelTokens),

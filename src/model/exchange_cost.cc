@@ -22,7 +22,7 @@ class Sum {
 
   /// One row of activations that a matrix reads on the nodes where its rows are.
   void read_by(const PlacedMatrix& m) {
-    copy(Panels::row_bytes(static_cast<int>(m.cols), needs_of(m.format)));
+    copy(Panels::row_bytes(static_cast<int>(m.cols), needs_of(m)));
   }
   /// Values that the caller or another node goes on with; the matrix' rows, one float each.
   void computed_by(const PlacedMatrix& m) {
@@ -102,7 +102,7 @@ class Sum {
   /// A task's hidden row: written where its gate is, read where its down projection is.
   void hidden(const PlacedMatrix& gate, const PlacedMatrix& down, double written_away, bool whole) {
     const auto bytes =
-        static_cast<double>(Panels::row_bytes(static_cast<int>(gate.rows), needs_of(down.format)));
+        static_cast<double>(Panels::row_bytes(static_cast<int>(gate.rows), needs_of(down)));
     cost.outputs += written_away * bytes;
     cost.inputs += (whole ? written_away : others_) * bytes;
   }

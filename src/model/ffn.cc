@@ -150,10 +150,10 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
     const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
     const auto [next, next_block] = find(std::min(piece + team.size(), n_pieces - 1));
     const int node = team.node_of(worker);
-    multiply_rows(task.w.gate, first_row, n_rows, task.in.on(node, needs_of(task.w.gate.format)),
-                  gate, kBlock, scratch, task.w.up.tile(block * kTilesPerBlock));
-    multiply_rows(task.w.up, first_row, n_rows, task.in.on(node, needs_of(task.w.up.format)), up,
-                  kBlock, scratch, next->w.gate.tile(next_block * kTilesPerBlock));
+    multiply_rows(task.w.gate, first_row, n_rows, task.in.on(node, needs_of(task.w.gate)), gate,
+                  kBlock, scratch, task.w.up.tile(block * kTilesPerBlock));
+    multiply_rows(task.w.up, first_row, n_rows, task.in.on(node, needs_of(task.w.up)), up, kBlock,
+                  scratch, next->w.gate.tile(next_block * kTilesPerBlock));
     for (std::size_t t = 0; t < task.tokens.size(); ++t) {
       float* const row = gate + t * kBlock;
       simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
@@ -185,11 +185,10 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
       const Task& task = tasks_[i];
       const bool is_last = i + 1 == tasks_.size();
       const int next_row = is_last ? first_row + team.size() * rows_per_piece : first_row;
-      multiply_rows(
-          task.w.down, first_row, n_rows,
-          hidden_.on(team.node_of(worker), needs_of(task.w.down.format), static_cast<int>(i)), out,
-          rows_per_piece, scratch,
-          tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
+      multiply_rows(task.w.down, first_row, n_rows,
+                    hidden_.on(team.node_of(worker), needs_of(task.w.down), static_cast<int>(i)),
+                    out, rows_per_piece, scratch,
+                    tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
       for (std::size_t t = 0; t < task.tokens.size(); ++t) {
         simd::kernels().scaled_add(out + t * index(rows_per_piece), task.weights[t], n_rows,
                                    sum + task.tokens[t] * rows_per_piece);
@@ -223,10 +222,9 @@ void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
     const std::size_t i = task_of(piece);
     const Task& task = tasks_[i];
     const RowPieces::Piece rows = RowPieces(task.w.down, kBlock)[piece];
-    multiply_rows(
-        task.w.down, rows.first_row, rows.n_rows,
-        hidden_.on(team.node_of(worker), needs_of(task.w.down.format), static_cast<int>(i)),
-        output_of(task, rows.first_row), hidden_size_, scratch_.of(worker));
+    multiply_rows(task.w.down, rows.first_row, rows.n_rows,
+                  hidden_.on(team.node_of(worker), needs_of(task.w.down), static_cast<int>(i)),
+                  output_of(task, rows.first_row), hidden_size_, scratch_.of(worker));
   };
   team.run(n_pieces, multiply_piece, [&](int piece) {
     const std::size_t i = task_of(piece);

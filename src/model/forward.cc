@@ -13,7 +13,7 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 class Needs {
  public:
   Needs& operator<<(const PlacedMatrix& m) {
-    sum_ = sum_ | needs_of(m.format);
+    sum_ = sum_ | needs_of(m);
     return *this;
   }
   Needs& operator<<(const PlacedStack& m) { return *this << m[0]; }

@@ -136,8 +136,8 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
       std::memcpy(absorbed + std::ptrdiff_t{t} * width + latent, row + nope,
                   index(rope) * sizeof(float));
     }
-    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.on(0, needs_of(w.k_b_absorbed.format)),
-                  absorbed, width, scratch_.of(worker));
+    multiply_rows(w.k_b_absorbed[head], 0, latent, panels.on(0, needs_of(w.k_b_absorbed)), absorbed,
+                  width, scratch_.of(worker));
     for (int t = 0; t < n; ++t) {
       const float* const row = absorbed + std::ptrdiff_t{t} * width;
       std::byte* const to = query_.data() + query_offset(t, head);
@@ -266,7 +266,7 @@ void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWei
       for (int i = 0; i < latent; ++i) row[i] *= scale;
       panels.set_row(t, row);
     }
-    multiply_rows(w.v_b[head], 0, v, panels.on(0, needs_of(w.v_b.format)),
+    multiply_rows(w.v_b[head], 0, v, panels.on(0, needs_of(w.v_b)),
                   mixed + begin * stride + std::ptrdiff_t{head} * v, stride, scratch_.of(worker));
   };
   team.run(heads, compute, [&](int head) { return w.v_b[head].node_of(0); });

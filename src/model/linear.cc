@@ -10,16 +10,16 @@ namespace {
 constexpr std::int64_t kPiecesPerThread = 8;
 
 const bool kThroughL2 = simd::leads_through_l2();
+const bool kBf16AtOnce = simd::dots_bf16_at_once();
 
-}  // namespace
-
-simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
+/// The kernel for a matrix, at the level this process uses.
+simd::MatmulFn* matmul_kernel(const PlacedMatrix& w) {
   const simd::Kernels& k = simd::kernels();
-  switch (format) {
+  switch (w.format) {
     case quant::WeightFormat::kF32:
       return k.matmul_f32;
     case quant::WeightFormat::kBf16:
-      return k.matmul_bf16;
+      return w.chooses ? k.matmul_bf16_f32 : k.matmul_bf16;
     case quant::WeightFormat::kInt8:
       return k.matmul_int8;
     case quant::WeightFormat::kInt4:
@@ -28,12 +28,14 @@ simd::MatmulFn* matmul_kernel(quant::WeightFormat format) {
   return nullptr;
 }
 
+}  // namespace
+
 void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n_rows, PanelSpan in,
                    float* out, std::ptrdiff_t out_stride, std::byte* scratch,
                    const std::byte* next) {
   if (first_row == 0) {
     ProductObserver* const observer = product_observer.load(std::memory_order_relaxed);
-    if (observer != nullptr) observer->see(w.tile(0), in);
+    if (observer != nullptr) observer->see(w, in);
   }
   while (n_rows > 0) {
     const MatrixPart& part = w.part_of(first_row);
@@ -50,8 +52,9 @@ void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n
     args.out_stride = out_stride;
     args.next = n == n_rows ? next : w.tile((first_row + n) / simd::kTileRows);
     args.through_l2 = kThroughL2;
+    args.bf16_at_once = kBf16AtOnce;
     args.scratch = scratch;
-    matmul_kernel(w.format)(args);
+    matmul_kernel(w)(args);
     first_row += n;
     n_rows -= n;
     out += n;
@@ -110,9 +113,8 @@ void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const
   const auto compute = [&](int piece, int worker) {
     const auto [p, rows] = run_of(piece);
     const auto [next, next_rows] = run_of(piece + team.size());
-    multiply_rows(p->w, rows.first_row, rows.n_rows,
-                  p->in.on(team.node_of(worker), needs_of(p->w.format)), p->out + rows.first_row,
-                  p->out_stride, scratch.of(worker),
+    multiply_rows(p->w, rows.first_row, rows.n_rows, p->in.on(team.node_of(worker), needs_of(p->w)),
+                  p->out + rows.first_row, p->out_stride, scratch.of(worker),
                   next != nullptr ? next->w.tile(next_rows.first_row / simd::kTileRows) : nullptr);
   };
   team.run(n_pieces, compute, [&](int piece) { return run_of(piece).rows.node; });

@@ -12,23 +12,30 @@
 
 namespace leyden::model {
 
-/// What activations a matrix of this format reads.
-constexpr ActivationNeeds needs_of(quant::WeightFormat format) {
-  const bool integers =
-      format == quant::WeightFormat::kInt8 || format == quant::WeightFormat::kInt4;
-  return {.floats = !integers, .integers = integers};
+/// What activations a matrix reads.
+inline ActivationNeeds needs_of(const PlacedMatrix& w) {
+  switch (w.format) {
+    case quant::WeightFormat::kF32:
+      break;
+    case quant::WeightFormat::kBf16:
+      if (w.chooses) break;
+      return {.bf16 = true};
+    case quant::WeightFormat::kInt8:
+    case quant::WeightFormat::kInt4:
+      return {.integers = true};
+  }
+  return {.floats = true};
 }
 
-/// The kernel for a format, at the level this process uses.
-simd::MatmulFn* matmul_kernel(quant::WeightFormat format);
+/// What the matrices of a stack read.
+inline ActivationNeeds needs_of(const PlacedStack& stack) { return needs_of(stack[0]); }
 
 /// Sees what matrices multiply, for calibration.
 class ProductObserver {
  public:
   virtual ~ProductObserver() = default;
-  /// The matrix whose first tile lies at `weights` multiplies every token of `in`. Called once per
-  /// product, by many threads at a time.
-  virtual void see(const std::byte* weights, PanelSpan in) = 0;
+  /// w multiplies every token of `in`. Called once per product, by many threads at a time.
+  virtual void see(const PlacedMatrix& w, PanelSpan in) = 0;
 };
 
 /// Null but while somebody calibrates. One for the process, so that nothing between a token and a

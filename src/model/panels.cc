@@ -12,6 +12,7 @@ constexpr int kBlock = simd::kBlock;
 constexpr int kGroups = simd::kGroupsPerBlock;
 
 constexpr std::size_t kFloatCell = kBlock * sizeof(float);
+constexpr std::size_t kBf16Cell = kBlock * sizeof(std::uint16_t);
 /// q, two starts per group, a scale.
 constexpr std::size_t kIntegerCell = kBlock + 2 * kGroups * sizeof(std::int32_t) + sizeof(float);
 
@@ -22,7 +23,8 @@ std::size_t whole_lines(std::size_t bytes) {
 }
 
 std::size_t cell_bytes(ActivationNeeds needs) {
-  return (needs.floats ? kFloatCell : 0) + (needs.integers ? kIntegerCell : 0);
+  return (needs.floats ? kFloatCell : 0) + (needs.bf16 ? kBf16Cell : 0) +
+         (needs.integers ? kIntegerCell : 0);
 }
 
 }  // namespace
@@ -70,13 +72,13 @@ void Panels::reset(std::span<const Group> groups) {
     panels.clear();
     for (const Place& place : places_) {
       const simd::PanelRow f = fields(const_cast<std::byte*>(memory_.on(node)), place);
-      panels.push_back({f.x, f.q, f.scale, f.start_int4, f.start_int8, place.width});
+      panels.push_back({f.x, f.bf16, f.q, f.scale, f.start_int4, f.start_int8, place.width});
     }
   }
 }
 
-/// Where the fields of a panel's first cell lie in a node's buffer: floats, then all that integer
-/// products read.
+/// Where the fields of a panel's first cell lie in a node's buffer: floats, bf16, then all that
+/// integer products read.
 simd::PanelRow Panels::fields(std::byte* buffer, const Place& place) const {
   const std::size_t cells = index(place.cells());
   std::byte* next = buffer + place.offset;
@@ -84,6 +86,7 @@ simd::PanelRow Panels::fields(std::byte* buffer, const Place& place) const {
   simd::PanelRow f;
   f.width = place.width;
   if (needs_.floats) f.x = reinterpret_cast<float*>(take(kFloatCell));
+  if (needs_.bf16) f.bf16 = reinterpret_cast<std::uint16_t*>(take(kBf16Cell));
   if (needs_.integers) {
     f.q = reinterpret_cast<std::int8_t*>(take(kBlock));
     f.start_int4 = reinterpret_cast<std::int32_t*>(take(kGroups * sizeof(std::int32_t)));
@@ -99,11 +102,15 @@ PanelSpan Panels::on(int node, ActivationNeeds needs, int group) const {
   int from = node;
   for (std::size_t panel = first; from != 0 && panel < end; ++panel) {
     const Place& place = places_[panel];
-    const std::size_t cells = index(place.cells());
-    const std::size_t floats = needs_.floats ? cells * kFloatCell : 0;
-    const std::size_t skipped = needs.floats ? 0 : floats;
-    from = memory_.source(node, place.offset + skipped,
-                          floats - skipped + (needs.integers ? cells * kIntegerCell : 0));
+    std::size_t at = place.offset;
+    const auto pass = [&](bool is_there, bool is_needed, std::size_t cell_bytes) {
+      const std::size_t bytes = is_there ? index(place.cells()) * cell_bytes : 0;
+      if (is_needed && from != 0) from = memory_.source(node, at, bytes);
+      at += bytes;
+    };
+    pass(needs_.floats, needs.floats, kFloatCell);
+    pass(needs_.bf16, needs.bf16, kBf16Cell);
+    pass(needs_.integers, needs.integers, kIntegerCell);
   }
   return std::span(panels_[index(from)]).subspan(first, end - first);
 }
@@ -117,6 +124,7 @@ simd::PanelRow Panels::at(int row, int block) const {
   simd::PanelRow to = fields(memory_.data(), place);
   const std::ptrdiff_t cell = std::ptrdiff_t{block} * to.width + row - place.first_row;
   if (needs_.floats) to.x += cell * kBlock;
+  if (needs_.bf16) to.bf16 += cell * kBlock;
   if (needs_.integers) {
     to.q += cell * kBlock;
     to.scale += cell;
@@ -140,7 +148,8 @@ void Panels::copy_row(int row, const Panels& from, int from_row) const {
   for (int block = 0; block < blocks_of(place_of(row).cols); ++block) {
     const simd::PanelRow to = at(row, block);
     const simd::PanelRow source = from.at(from_row, block);
-    if (needs_.floats) std::memcpy(to.x, source.x, kBlock * sizeof(float));
+    if (needs_.floats) std::memcpy(to.x, source.x, kFloatCell);
+    if (needs_.bf16) std::memcpy(to.bf16, source.bf16, kBf16Cell);
     if (needs_.integers) {
       std::memcpy(to.q, source.q, kBlock);
       *to.scale = *source.scale;

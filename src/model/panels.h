@@ -10,14 +10,15 @@
 
 namespace leyden::model {
 
-/// What the weights that will read some activations need: f32 and bf16 weights multiply floats,
-/// int8 and int4 weights multiply int8 (simd/matmul.h).
+/// What the weights that will read some activations need: f32 weights multiply floats, bf16 weights
+/// bf16 (but for those that choose, see PlacedMatrix), int8 and int4 weights int8 (simd/matmul.h).
 struct ActivationNeeds {
   bool floats = false;
+  bool bf16 = false;
   bool integers = false;
 
   friend ActivationNeeds operator|(ActivationNeeds a, ActivationNeeds b) {
-    return {a.floats || b.floats, a.integers || b.integers};
+    return {a.floats || b.floats, a.bf16 || b.bf16, a.integers || b.integers};
   }
 };
 

@@ -21,6 +21,9 @@ struct PlacedMatrix {
   quant::WeightFormat format = quant::WeightFormat::kF32;
   std::int64_t rows = 0, cols = 0;
   std::span<const MatrixPart> parts;
+  /// bf16 weights that multiply floats, because what they compute is compared and chooses: a
+  /// router's. Other bf16 weights multiply bf16.
+  bool chooses = false;
 
   const MatrixPart& part_of(std::int64_t row) const {
     std::size_t i = 0;
@@ -45,7 +48,8 @@ struct PlacedStack {
 
   PlacedMatrix operator[](std::int64_t i) const {
     const std::size_t each = parts.size() / static_cast<std::size_t>(count);
-    return {format, rows, cols, parts.subspan(static_cast<std::size_t>(i) * each, each)};
+    return {format, rows, cols, parts.subspan(static_cast<std::size_t>(i) * each, each),
+            /*chooses=*/false};
   }
 };
 

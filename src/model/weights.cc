@@ -55,6 +55,11 @@ class Binder {
   }
   PlacedStack stack(const std::string& name) const { return tensor(name).stack(); }
   PlacedMatrix matrix(const std::string& name) const { return stack(name)[0]; }
+  PlacedMatrix choosing_matrix(const std::string& name) const {
+    PlacedMatrix m = matrix(name);
+    m.chooses = true;
+    return m;
+  }
   quant::RowsView rows(const std::string& name) const {
     const PlacedTensor& t = tensor(name);
     return {t.spec.format, t.spec.rows, t.spec.cols, t.rows_data};
@@ -87,13 +92,13 @@ AttentionWeights bind_attention(const formats::ModelConfig& config, const Binder
 }
 
 IndexerWeights bind_indexer(const Binder& b) {
-  return {b.matrix("indexer.q_b"), b.matrix("indexer.k"), b.matrix("indexer.head_weights"),
+  return {b.matrix("indexer.q_b"), b.matrix("indexer.k"), b.choosing_matrix("indexer.head_weights"),
           b.vector("indexer.k_norm"), b.vector("indexer.k_norm_bias")};
 }
 
 MoeWeights bind_moe(const formats::ModelConfig& config, const Binder& b) {
   MoeWeights w;
-  w.router = b.matrix("router");
+  w.router = b.choosing_matrix("router");
   if (config.topk_method == formats::TopkMethod::kNoauxTc) w.router_bias = b.vector("router_bias");
   w.gate = b.stack("experts.gate");
   w.up = b.stack("experts.up");

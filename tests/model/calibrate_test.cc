@@ -66,10 +66,13 @@ TEST(CalibrateTest, ThreadsDontMatterAndWeightFormatsHardly) {
   const Calibration floats = calibration_of("f32", 2, documents);
   const auto& exact = floats.tensors().at("layers.1.attn.o");
   const auto& rounded = one.tensors().at("layers.1.attn.o");
+  const Calibration halves = calibration_of("bf16", 2, documents);
   const auto sum = [](const std::vector<float>& all) {
     return std::accumulate(all.begin(), all.end(), 0.0);
   };
   EXPECT_NEAR(sum(rounded.mean_square) / sum(exact.mean_square), 1, 0.05);
+  EXPECT_NEAR(sum(halves.tensors().at("layers.1.attn.o").mean_square) / sum(exact.mean_square), 1,
+              0.05);
 }
 
 TEST(CalibrateTest, ExpertsThatNoTokenReachedAreNamed) {

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "simd/bf16.h"
 #include "simd/kernels.h"
 #include "tests/quant/packed_matrix.h"
 
@@ -19,37 +20,46 @@ using simd::kGroupsPerBlock;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-/// The activations of some tokens as a kernel takes them, and what they mean.
+bool is_integer(WeightFormat format) {
+  return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
+}
+
+/// The activations of some tokens as a kernel takes them, and what they mean to weights of a
+/// format.
 struct Tokens {
-  Tokens(int n_tokens, int n_cols, bool integer)
+  Tokens(int n_tokens, int n_cols, WeightFormat format)
       : n(n_tokens),
         cols(n_cols),
         n_blocks((cols + kBlock - 1) / kBlock),
         meaning(gaussian_weights(at(n * cols), /*sigma=*/1.0f, /*seed=*/11)),
         x(at(n_blocks * n * kBlock)),
         scale(at(n_blocks * n)),
+        bf16(x.size()),
         q(x.size()),
         start_int4(at(n_blocks * n * kGroupsPerBlock)),
         start_int8(start_int4.size()) {
     for (int t = 0; t < n; ++t) {
       simd::kernels().quantize_row(
           &meaning[at(t * cols)], cols,
-          {&x[at(t * kBlock)], &q[at(t * kBlock)], &scale[at(t)],
+          {&x[at(t * kBlock)], &bf16[at(t * kBlock)], &q[at(t * kBlock)], &scale[at(t)],
            &start_int4[at(t * kGroupsPerBlock)], &start_int8[at(t * kGroupsPerBlock)], n});
-      for (int c = 0; integer && c < cols; ++c) {
+      for (int c = 0; c < cols; ++c) {
         const int cell = c / kBlock * n + t;
-        meaning[at(t * cols + c)] =
-            scale[at(cell)] * static_cast<float>(q[at(cell * kBlock + c % kBlock)]);
+        const std::size_t i = at(cell * kBlock + c % kBlock);
+        float& value = meaning[at(t * cols + c)];
+        if (is_integer(format)) value = scale[at(cell)] * static_cast<float>(q[i]);
+        if (format == WeightFormat::kBf16) value = simd::scalar::from_bf16(bf16[i]);
       }
     }
   }
   simd::ActivationPanel panel() const {
-    return {x.data(), q.data(), scale.data(), start_int4.data(), start_int8.data(), n};
+    return {x.data(), bf16.data(), q.data(), scale.data(), start_int4.data(), start_int8.data(), n};
   }
 
   int n, cols, n_blocks;
   std::vector<float> meaning;  // [n, cols]
   std::vector<float> x, scale;
+  std::vector<std::uint16_t> bf16;
   std::vector<std::int8_t> q;
   std::vector<std::int32_t> start_int4, start_int8;
 };
@@ -92,20 +102,20 @@ class ProductTest : public testing::TestWithParam<std::tuple<simd::Isa, WeightFo
 TEST_P(ProductTest, IsThatOfOpenBlas) {
   const auto [isa, format] = GetParam();
   if (!simd::cpu_has(isa)) GTEST_SKIP() << simd::name(isa) << " is not on this machine";
-  const bool integer = format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
   for (const auto& [rows, cols] : {std::pair{1, 1}, {16, 128}, {37, 200}, {70, 1000}}) {
     const PackedMatrix matrix(format, rows, cols,
                               gaussian_weights(at(rows * cols), /*sigma=*/1.0f));
     const std::vector<float> weights = matrix.unpacked();
     for (const int n : {1, 5, 64}) {
-      const Tokens tokens(n, cols, integer);
+      const Tokens tokens(n, cols, format);
       std::vector<float> expected(at(n * rows));
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, rows, cols, 1.0f,
                   tokens.meaning.data(), cols, weights.data(), cols, 0.0f, expected.data(), rows);
       const std::vector<float> found = product(matrix, tokens, isa);
       // A group's integer loses about one to the bias (simd/matmul.h); outputs are sqrt(cols)
       // large.
-      const float tolerance = (integer ? 1e-3f : 1e-5f) * std::sqrt(static_cast<float>(cols));
+      const float tolerance =
+          (is_integer(format) ? 1e-3f : 1e-5f) * std::sqrt(static_cast<float>(cols));
       for (std::size_t i = 0; i < found.size(); ++i) {
         ASSERT_NEAR(found[i], expected[i], tolerance)
             << rows << " x " << cols << ", token " << i / at(rows) << ", row " << i % at(rows);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,13 +11,14 @@
 
 namespace leyden::simd::test {
 
-enum class Format { kF32, kBf16, kInt8, kInt4 };
+enum class Format { kF32, kBf16, kBf16F32, kInt8, kInt4 };
 
 inline constexpr std::size_t block_bytes(Format format) {
   switch (format) {
     case Format::kF32:
       return kBlockBytesF32;
     case Format::kBf16:
+    case Format::kBf16F32:
       return kBlockBytesBf16;
     case Format::kInt8:
       return kBlockBytesInt8;
@@ -32,6 +34,8 @@ inline MatmulFn* matmul_of(const Kernels& k, Format format) {
       return k.matmul_f32;
     case Format::kBf16:
       return k.matmul_bf16;
+    case Format::kBf16F32:
+      return k.matmul_bf16_f32;
     case Format::kInt8:
       return k.matmul_int8;
     case Format::kInt4:
@@ -59,13 +63,23 @@ class AlignedBytes {
 enum class Values {
   kRandom,
   kZero,
-  kLargest,      // every weight and activation at the positive end
-  kMostNegative  // weights at the negative end, activations alternate between both ends
+  kLargest,       // every weight and activation at the positive end
+  kMostNegative,  // weights at the negative end, activations alternate between both ends
+  kTiny,          // floats whose products are now and then subnormal, or are themselves
+  kSubnormal,     // bf16 columns with subnormal weights or activations in turn, the other large
+  kJustSubnormal  // floats whose sums are the smallest normal number less 3/4 of an ulp below it
+};
+
+/// What kernels are told for speed only.
+struct Hints {
+  bool through_l2 = false;
+  bool bf16_at_once = false;
 };
 
 /// One panel and the memory behind it.
 struct OwnedPanel {
   std::vector<float> x, scale;
+  std::vector<std::uint16_t> bf16;
   std::vector<std::int8_t> q;
   std::vector<std::int32_t> start_int4, start_int8;
   ActivationPanel view;
@@ -96,7 +110,7 @@ class MatmulProblem {
   int n_tokens() const { return n_tokens_; }
 
   /// out [n_tokens, stride] where every float outside the result keeps the bits it had.
-  std::vector<float> run(Isa isa, int stride, bool through_l2 = false) {
+  std::vector<float> run(Isa isa, int stride, Hints hints = {}) {
     std::vector<float> out(std::size_t(n_tokens_) * stride, -12345.0f);
     MatmulArgs args;
     args.tiles = tiles_.data();
@@ -108,8 +122,9 @@ class MatmulProblem {
     args.out = out.data();
     args.out_stride = stride;
     args.scratch = scratch_.data();
-    args.through_l2 = through_l2;
-    if (through_l2) args.next = tiles_.data();  // reads ahead go back to the start
+    args.through_l2 = hints.through_l2;
+    args.bf16_at_once = hints.bf16_at_once;
+    if (hints.through_l2) args.next = tiles_.data();  // reads ahead go back to the start
     matmul_of(kernels(isa), format_)(args);
     return out;
   }
@@ -118,18 +133,25 @@ class MatmulProblem {
   std::uint32_t bits() { return static_cast<std::uint32_t>(random_()); }
   float uniform() { return std::uniform_real_distribution<float>(-1, 1)(random_); }
 
+  /// 2^-68 to 2^-57, but one in eight a number of about 2^-126.
+  float tiny() {
+    const int exponent =
+        bits() % 8 == 0 ? -129 + static_cast<int>(bits() % 6) : -68 + static_cast<int>(bits() % 12);
+    return std::ldexp(uniform(), exponent);
+  }
+
   void fill_tiles() {
     for (std::size_t at = 0; at < tiles_.size(); at += block_bytes(format_)) {
       std::byte* block = tiles_.data() + at;
-      if (format_ == Format::kF32 || format_ == Format::kBf16) {
-        fill_float_block(block);
-      } else {
+      if (format_ == Format::kInt8 || format_ == Format::kInt4) {
         fill_integer_block(block);
+      } else {
+        fill_float_block(block);
       }
     }
   }
 
-  float weight() {
+  float weight(int i) {
     switch (values_) {
       case Values::kRandom:
         return uniform();
@@ -139,13 +161,19 @@ class MatmulProblem {
         return 1e4f;
       case Values::kMostNegative:
         return -1e4f;
+      case Values::kTiny:
+        return tiny();
+      case Values::kSubnormal:
+        return i % 2 == 0 ? 0x1p-128f : 0x1p60f;
+      case Values::kJustSubnormal:
+        return 0x1p-76f;
     }
     return 0;
   }
 
   void fill_float_block(std::byte* block) {
     for (int i = 0; i < kTileRows * kBlock; ++i) {
-      const float w = weight();
+      const float w = weight(i);
       if (format_ == Format::kF32) {
         std::memcpy(block + i * 4, &w, 4);
       } else {
@@ -158,7 +186,8 @@ class MatmulProblem {
     for (int i = 0; i < kGroupsPerBlock * kTileRows; ++i) {
       // fp16 of either sign, 2^-15 to 2, subnormals among them when the exponent is zero
       std::uint16_t scale = static_cast<std::uint16_t>((bits() & 0x83ff) | bits() % 17 << 10);
-      if (values_ != Values::kRandom) scale = values_ == Values::kZero ? 0 : 0x7bff;  // 65504
+      if (values_ == Values::kZero) scale = 0;
+      if (values_ == Values::kLargest || values_ == Values::kMostNegative) scale = 0x7bff;  // 65504
       std::memcpy(block + i * 2, &scale, 2);
     }
     for (std::size_t i = kBlockScaleBytes; i < block_bytes(format_); ++i) {
@@ -188,6 +217,12 @@ class MatmulProblem {
         return 1e3f;
       case Values::kMostNegative:
         return k % 2 == 0 ? 1e3f : -1e3f;
+      case Values::kTiny:
+        return tiny();
+      case Values::kSubnormal:
+        return k % 2 == 0 ? 0x1p60f : 0x1p-128f;
+      case Values::kJustSubnormal:
+        return k / 2 % 2 == 0 ? 0x1p-50f : -0x1.8p-75f;
     }
     return 0;
   }
@@ -195,6 +230,7 @@ class MatmulProblem {
   void fill_panel(OwnedPanel& panel, int width) {
     const std::size_t cells = std::size_t(n_blocks_) * width;
     panel.x.resize(cells * kBlock);
+    panel.bf16.resize(cells * kBlock);
     panel.q.resize(cells * kBlock);
     panel.scale.resize(cells);
     panel.start_int4.resize(cells * kGroupsPerBlock);
@@ -202,14 +238,16 @@ class MatmulProblem {
     std::vector<float> row(std::size_t(n_blocks_) * kBlock);
     for (int t = 0; t < width; ++t) {
       for (std::size_t k = 0; k < row.size(); ++k) row[k] = activation(static_cast<int>(k));
-      scalar::quantize_row(
-          row.data(), static_cast<int>(row.size()),
-          {panel.x.data() + std::ptrdiff_t{t} * kBlock, panel.q.data() + std::ptrdiff_t{t} * kBlock,
-           panel.scale.data() + t, panel.start_int4.data() + t * kGroupsPerBlock,
-           panel.start_int8.data() + t * kGroupsPerBlock, width});
+      scalar::quantize_row(row.data(), static_cast<int>(row.size()),
+                           {panel.x.data() + std::ptrdiff_t{t} * kBlock,
+                            panel.bf16.data() + std::ptrdiff_t{t} * kBlock,
+                            panel.q.data() + std::ptrdiff_t{t} * kBlock, panel.scale.data() + t,
+                            panel.start_int4.data() + t * kGroupsPerBlock,
+                            panel.start_int8.data() + t * kGroupsPerBlock, width});
     }
-    panel.view = {panel.x.data(),          panel.q.data(),          panel.scale.data(),
-                  panel.start_int4.data(), panel.start_int8.data(), width};
+    panel.view = {
+        panel.x.data(),          panel.bf16.data(),       panel.q.data(), panel.scale.data(),
+        panel.start_int4.data(), panel.start_int8.data(), width};
   }
 
   Format format_;

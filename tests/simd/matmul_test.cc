@@ -16,7 +16,7 @@ std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
 }
 
 std::string format_name(Format format) {
-  static constexpr const char* kNames[] = {"f32", "bf16", "int8", "int4"};
+  static constexpr const char* kNames[] = {"f32", "bf16", "bf16_f32", "int8", "int4"};
   return kNames[static_cast<int>(format)];
 }
 
@@ -32,8 +32,12 @@ class MatmulTest : public testing::TestWithParam<std::tuple<Isa, Format>> {
                              Values values = Values::kRandom) {
     MatmulProblem problem(format(), n_rows, n_blocks, widths, values, /*seed=*/7);
     const int stride = n_rows + 5;
-    EXPECT_EQ(bits_of(problem.run(isa(), stride)), bits_of(problem.run(Isa::kScalar, stride)))
-        << n_rows << " rows, " << n_blocks << " blocks, first panel " << widths[0] << " wide";
+    const auto expected = bits_of(problem.run(Isa::kScalar, stride));
+    for (const bool at_once : {false, true}) {
+      if (at_once && format() != Format::kBf16) continue;
+      EXPECT_EQ(bits_of(problem.run(isa(), stride, {.bf16_at_once = at_once})), expected)
+          << n_rows << " rows, " << n_blocks << " blocks, first panel " << widths[0] << " wide";
+    }
   }
 };
 
@@ -62,7 +66,8 @@ TEST_P(MatmulTest, MatchesTheReferenceForSeveralPanels) {
 }
 
 TEST_P(MatmulTest, MatchesTheReferenceAtTheExtremes) {
-  for (const Values values : {Values::kZero, Values::kLargest, Values::kMostNegative}) {
+  for (const Values values : {Values::kZero, Values::kLargest, Values::kMostNegative, Values::kTiny,
+                              Values::kSubnormal, Values::kJustSubnormal}) {
     expect_reference_bits(17, 3, {1}, values);
     expect_reference_bits(17, 3, {16, 2}, values);
   }
@@ -73,7 +78,7 @@ TEST_P(MatmulTest, GivesTheSameBitsHoweverItReadsAhead) {
     for (const int n_rows : {1, 16, 33, 80}) {
       for (const int width : {1, 2, 9}) {
         MatmulProblem problem(format(), n_rows, n_blocks, {width}, Values::kRandom, /*seed=*/11);
-        EXPECT_EQ(bits_of(problem.run(isa(), n_rows, /*through_l2=*/true)),
+        EXPECT_EQ(bits_of(problem.run(isa(), n_rows, {.through_l2 = true})),
                   bits_of(problem.run(Isa::kScalar, n_rows)))
             << n_rows << " rows, " << n_blocks << " blocks, " << width << " tokens";
       }
@@ -90,7 +95,8 @@ TEST_P(MatmulTest, DoesNothingWithoutRowsOrPanels) {
 INSTANTIATE_TEST_SUITE_P(
     EveryLevel, MatmulTest,
     testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx),
-                     testing::Values(Format::kF32, Format::kBf16, Format::kInt8, Format::kInt4)),
+                     testing::Values(Format::kF32, Format::kBf16, Format::kBf16F32, Format::kInt8,
+                                     Format::kInt4)),
     [](const auto& test) {
       return std::string(name(std::get<0>(test.param))) + "_" +
              format_name(std::get<1>(test.param));

@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "simd/bf16.h"
 #include "simd/kernels.h"
 
 namespace leyden::simd {
@@ -16,6 +17,7 @@ namespace {
 struct Panel {
   Panel(int n, int width_in) : n_blocks((n + kBlock - 1) / kBlock), width(width_in) {
     x.assign(std::size_t(n_blocks) * width * kBlock, -7.0f);
+    bf16.assign(x.size(), std::uint16_t{12345});
     q.assign(x.size(), std::int8_t{99});
     scale.assign(std::size_t(n_blocks) * width, -7.0f);
     start_int4.assign(scale.size() * kGroupsPerBlock, 12345);
@@ -23,6 +25,7 @@ struct Panel {
   }
   PanelRow row(int t) {
     return {x.data() + t * kBlock,
+            bf16.data() + t * kBlock,
             q.data() + t * kBlock,
             scale.data() + t,
             start_int4.data() + t * kGroupsPerBlock,
@@ -33,6 +36,7 @@ struct Panel {
 
   int n_blocks, width;
   std::vector<float> x, scale;
+  std::vector<std::uint16_t> bf16;
   std::vector<std::int8_t> q;
   std::vector<std::int32_t> start_int4, start_int8;
 };
@@ -111,6 +115,11 @@ TEST_P(QuantizeRowTest, WritesOnlyWhatIsWanted) {
   quantize(row.data(), 200, all.row(0));
   quantize(row.data(), 200, {.x = floats.x.data(), .width = 1});
   EXPECT_EQ(floats.x, all.x);
+  EXPECT_EQ(floats.bf16, Panel(200, 1).bf16);
+  Panel bf16(200, 1);
+  quantize(row.data(), 200, {.bf16 = bf16.bf16.data(), .width = 1});
+  EXPECT_EQ(bf16.bf16, all.bf16);
+  EXPECT_EQ(bf16.x, Panel(200, 1).x);
   PanelRow without_x = integers.row(0);
   without_x.x = nullptr;
   quantize(row.data(), 200, without_x);
@@ -130,6 +139,7 @@ TEST(QuantizeRowReference, KeepsEveryValueWithinHalfAStep) {
     const float expected = i < 300 ? row[i] : 0.0f;
     const float scale = panel.scale[i / kBlock];
     EXPECT_EQ(panel.x[i], expected);
+    EXPECT_NEAR(scalar::from_bf16(panel.bf16[i]), expected, std::abs(expected) / 256);
     EXPECT_NEAR(panel.q[i] * scale, expected, 0.5001f * scale);
   }
   for (std::size_t g = 0; g < 12; ++g) {
