@@ -58,5 +58,12 @@ LEYDEN_INLINE void tile_dot_i8_u8() {
   asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
 }
 
+/// kSum[m][n] += the sum over k of kA[m][2 k ..] times kB[k][2 n ..], two bf16 each, in the order
+/// of simd/matmul.h.
+template <int kSum, int kA, int kB>
+LEYDEN_INLINE void tile_dot_bf16() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
+
 }  // namespace
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -71,7 +71,9 @@ namespace leyden::simd {
   X(top_k_merge, TopKMergeFn)
 
 /// Those that the level amx has in a form of its own. It takes the others from avx512vnni.
-#define LEYDEN_AMX_KERNELS(X) X(index_scan_int8, IndexScanFn)
+#define LEYDEN_AMX_KERNELS(X) \
+  X(matmul_bf16, MatmulFn)    \
+  X(index_scan_int8, IndexScanFn)
 
 #define LEYDEN_DECLARE(name, type) type name;
 #define LEYDEN_FIELD(name, type) type* name;

@@ -1,5 +1,8 @@
 #include "simd/matmul.h"
 #include "simd/vec.h"
+#if defined(LEYDEN_ISA_amx)
+#include "simd/matmul_bf16_amx.h"
+#endif
 
 // bf16 weights times bf16 activations. A lane is an output row. Two ways to the contract's bits:
 // two fmas for a line of weights, or vdpbf16ps, which is one instruction for as many products, but
@@ -175,10 +178,14 @@ LEYDEN_INLINE void matmul(const MatmulArgs& args) {
 }  // namespace
 
 void matmul_bf16(const MatmulArgs& args) noexcept {
+#if defined(LEYDEN_ISA_amx)
+  matmul_amx(args);
+#else
 #if defined(__AVX512BF16__)
   if (args.bf16_at_once) return matmul<ByDot>(args);
 #endif
   matmul<ByFma>(args);
+#endif
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -23,6 +23,10 @@ namespace {
 LEYDEN_INLINE void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
+/// The same, into the second-level cache.
+LEYDEN_INLINE void prefetch_far(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
 
 }  // namespace
 }  // namespace leyden::simd::LEYDEN_ISA
