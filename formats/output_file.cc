@@ -14,18 +14,31 @@
 namespace leyden::formats {
 namespace {
 
+/// Whether the file still has that name.
+bool is_named(int descriptor, const std::filesystem::path& path) {
+  struct stat opened {
+  }, found{};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
+         opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
+}
+
 /// Opens PATH.partial and locks it, so that two writers of one file don't mix.
 int open_locked(const std::filesystem::path& partial, const std::string& name, unsigned mode) {
-  const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
-  if (descriptor < 0) {
-    throw WriteError(name,
-                     fmt::format("can't create {}: {}", partial.string(), std::strerror(errno)));
-  }
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  constexpr int kTries = 100;  // then it is a file system whose inode numbers mean nothing
+  for (int n = 1;; ++n) {
+    const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
+    if (descriptor < 0) {
+      throw WriteError(name,
+                       fmt::format("can't create {}: {}", partial.string(), std::strerror(errno)));
+    }
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+      ::close(descriptor);
+      throw WriteError(name, "is being written by another process");
+    }
+    // Another writer may have finished between the two calls: then this is the finished file.
+    if (is_named(descriptor, partial) || n == kTries) return descriptor;
     ::close(descriptor);
-    throw WriteError(name, "is being written by another process");
   }
-  return descriptor;
 }
 
 }  // namespace
@@ -50,8 +63,8 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
     return;
   }
   const int reason = errno;
-  ::close(descriptor_);
   if (!stays_) ::unlink(partial_.c_str());
+  ::close(descriptor_);
   throw WriteError(path_.string(),
                    fmt::format("can't reserve {} bytes: {}", size, std::strerror(reason)));
 }
@@ -87,8 +100,8 @@ void OutputFile::clear(std::uint64_t size) {
 }
 
 OutputFile::~OutputFile() {
+  if (!stays_) ::unlink(partial_.c_str());  // before the lock is given up
   ::close(descriptor_);
-  if (!stays_) ::unlink(partial_.c_str());
 }
 
 void OutputFile::fail(const std::string& action) const {

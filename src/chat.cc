@@ -43,17 +43,27 @@ void Chat::say(std::string role, std::string content) {
   message.content = std::move(content);
 }
 
+std::vector<text::TokenId> Chat::rendered() const {
+  return engine_->tokenizer().encode(text::render(format_, messages, render));
+}
+
+std::size_t Chat::n_known(std::span<const text::TokenId> prompt) const {
+  return static_cast<std::size_t>(std::ranges::mismatch(prompt, session_.tokens()).in1 -
+                                  prompt.begin());
+}
+
+void Chat::forget_what_is_gone() {
+  session_.truncate(static_cast<std::int32_t>(n_known(rendered())));
+}
+
 Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options,
                         const GenerationEvents& events) {
-  const std::vector<text::TokenId> prompt =
-      engine_->tokenizer().encode(text::render(format_, messages, render));
+  const std::vector<text::TokenId> prompt = rendered();
   if (prompt.size() > static_cast<std::size_t>(session_.capacity())) {
     throw ContextFull(prompt.size(), session_.capacity());
   }
   // Logits come from computing a token, so at least the last one is computed again.
-  const auto [differs, ours] = std::ranges::mismatch(prompt, session_.tokens());
-  const auto known =
-      std::min<std::size_t>(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
+  const std::size_t known = std::min(n_known(prompt), prompt.size() - 1);
   session_.truncate(static_cast<std::int32_t>(known));
 
   GenerationOptions settled = options;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -44,12 +45,20 @@ class Chat {
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 
+  /// Lets the session forget all tokens that the next answer wouldn't go on from: those of messages
+  /// that were taken back, or of another conversation. Errors: text::ChatError.
+  void forget_what_is_gone();
+
   text::ChatFormat format() const { return format_; }
   /// Whose tokens the next answer goes on from, as far as they are the conversation's.
   const Session& session() const { return session_; }
   Session& session() { return session_; }
 
  private:
+  std::vector<text::TokenId> rendered() const;
+  /// How many of them the session holds already.
+  std::size_t n_known(std::span<const text::TokenId> prompt) const;
+
   std::shared_ptr<const Engine> engine_;
   text::ChatFormat format_;
   Session session_;

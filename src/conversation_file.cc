@@ -127,11 +127,9 @@ void write_conversation(const std::filesystem::path& path, const Conversation& c
                          {"settings", settings_json(conversation.settings)},
                          {"messages", std::move(messages)}};
   const std::string text = document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  formats::OutputFile file(path, text.size());
+  formats::OutputFile file(path, text.size(), 0600);
   file.write(0, std::as_bytes(std::span(text)));
   file.commit();
-  std::error_code ignored;  // the folder is private as a rule
-  std::filesystem::permissions(path, std::filesystem::perms(0600), ignored);
 }
 
 Conversation read_conversation(const std::filesystem::path& path) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <iostream>
 
 #include "formats/model_config.h"
 #include "simd/kernels.h"
@@ -71,7 +72,7 @@ void run_bench(BenchOptions options) {
   run_benchmark(
       engine, {options.prefill, options.decode, options.depths, options.threads, options.repeat},
       [&](const BenchmarkRow& row) { report.add(row); },
-      [](const std::string& warning) { fmt::print(stderr, "leyden: {}\n", warning); });
+      [](const std::string& warning) { std::cerr << "leyden: " << warning << '\n'; });
   report.finish();
   if (!options.json_file.empty()) write_json(options.json_file, report.json());
 }

@@ -42,7 +42,10 @@ std::filesystem::path keeping_place(const ChatOptions& options, const Printer& p
   try {
     return state_directory();
   } catch (const std::exception& error) {
-    printer.complain(fmt::format("conversations can't be kept: {}", error.what()));
+    // A pipe asks for nothing to be kept, as a rule.
+    if (printer.conversing() || options.resumes) {
+      printer.complain(fmt::format("conversations can't be kept: {}", error.what()));
+    }
     return {};
   }
 }

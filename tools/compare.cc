@@ -10,6 +10,7 @@
 #include "tools/json_output.h"
 #include "tools/range_check.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -30,7 +31,7 @@ json figures_json(const quant::ErrorFigures& figures) {
 
 void print_names(std::FILE* out, const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return;
-  fmt::print(out, "{} {}, such as {}\n", names.size(), what, names.front());
+  fmt::print(out, "{} {}, such as {}\n", names.size(), what, visible(names.front()));
 }
 
 void run_compare(const CompareOptions& options) {
@@ -69,7 +70,7 @@ void run_compare(const CompareOptions& options) {
                   {"identical", tensor.identical}});
     document["tensors"].push_back(std::move(entry));
     if (!options.tensors) continue;
-    fmt::print(out, "{:<36} {:<5} {:<5} {:>13.6f} {:>11.4f} {:>9.6f}\n", tensor.name,
+    fmt::print(out, "{:<36} {:<5} {:<5} {:>13.6f} {:>11.4f} {:>9.6f}\n", visible(tensor.name),
                name(tensor.first), name(tensor.second), tensor.figures.relative_rmse,
                tensor.figures.worst_group, tensor.figures.cosine);
   }

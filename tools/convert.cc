@@ -15,6 +15,7 @@
 #include "tools/json_output.h"
 #include "tools/range_check.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -52,7 +53,7 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
     fmt::print(
         "{} tensors of the checkpoint belong to no part of the model and are left out, such "
         "as {}\n",
-        plan.left_out.size(), plan.left_out.front());
+        plan.left_out.size(), visible(plan.left_out.front()));
   }
   return source_bytes;
 }

@@ -5,6 +5,7 @@
 
 #include "src/convert.h"
 #include "tools/inspect_parts.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -37,9 +38,9 @@ void list_recipes(const formats::Checkpoint& checkpoint, std::FILE* out, json& d
 
 void list_tensors(const formats::Checkpoint& checkpoint, std::FILE* out, json& document) {
   for (const auto& tensor : checkpoint.tensors()) {
-    fmt::print(out, "{:<64} {:<8} {:<18} {:>14} bytes at {} of {}\n", tensor.name,
+    fmt::print(out, "{:<64} {:<8} {:<18} {:>14} bytes at {} of {}\n", visible(tensor.name),
                name(tensor.type), shape_text(tensor.shape), tensor.bytes, tensor.offset,
-               tensor.file);
+               visible(tensor.file));
     document["tensors"].push_back({{"name", tensor.name},
                                    {"type", name(tensor.type)},
                                    {"shape", tensor.shape},

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <iostream>
 #include <map>
 #include <mutex>
 
@@ -9,6 +10,7 @@
 #include "src/runtime/thread_team.h"
 #include "tools/inspect_parts.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -50,9 +52,9 @@ std::vector<std::string> damaged_tensors(const formats::ContainerReader& contain
 void list_tensors(const formats::ContainerReader& container, std::FILE* out, json& document) {
   for (const auto& tensor : container.all_tensors()) {
     const quant::TensorSpec& spec = tensor.spec;
-    fmt::print(out, "{:<36} {:<5} {:<5} {:<24} {:>14} bytes at {}\n", spec.name, name(spec.format),
-               name(spec.layout), shape_text({spec.count, spec.rows, spec.cols}), tensor.bytes,
-               tensor.frames.empty() ? tensor.offset : tensor.frames.front().offset);
+    fmt::print(out, "{:<36} {:<5} {:<5} {:<24} {:>14} bytes at {}\n", visible(spec.name),
+               name(spec.format), name(spec.layout), shape_text({spec.count, spec.rows, spec.cols}),
+               tensor.bytes, tensor.frames.empty() ? tensor.offset : tensor.frames.front().offset);
     document["tensors"].push_back({{"name", spec.name},
                                    {"format", name(spec.format)},
                                    {"layout", name(spec.layout)},
@@ -77,7 +79,8 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
     stored += tensor.stored_bytes();
   }
   fmt::print(out, "{}: leyden container, {}\n", options.path, name(config.architecture));
-  fmt::print(out, "recipe {}, fingerprint {}\n", container.recipe(), container.fingerprint());
+  fmt::print(out, "recipe {}, fingerprint {}\n", visible(container.recipe()),
+             container.fingerprint());
   fmt::print(out, "{} layers, {:.3f} G weights in {} tensors, {:.3f} GB, {:.2f} bits a weight\n",
              config.num_hidden_layers, costs.weights / 1e9, container.tensors().size(),
              gigabytes(costs.tensor_bytes),
@@ -113,7 +116,7 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
   if (!options.verify) return 0;
   const std::vector<std::string> damaged = damaged_tensors(container);
   document["damaged"] = damaged;
-  for (const std::string& problem : damaged) fmt::print(stderr, "leyden: {}\n", problem);
+  for (const std::string& problem : damaged) std::cerr << "leyden: " << visible(problem) << '\n';
   fmt::print(out, "{} of {} tensors fit their checksums\n", all.size() - damaged.size(),
              all.size());
   return damaged.empty() ? 0 : 1;

@@ -1,3 +1,7 @@
+#include "tools/process.h"
 #include "tools/program.h"
 
-int main(int argc, char** argv) { return leyden::tools::run_program(argc, argv); }
+int main(int argc, char** argv) {
+  leyden::tools::prepare_process();
+  return leyden::tools::run_program(argc, argv);
+}

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <iostream>
 
 #include "formats/container_reader.h"
 #include "tools/demo_model.h"
 #include "tools/range_check.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -123,7 +124,9 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   }
 }
 
-void warn(const std::string& warning) { fmt::print(stderr, "leyden: warning: {}\n", warning); }
+void warn(const std::string& warning) {
+  std::cerr << "leyden: warning: " << visible(warning) << '\n';
+}
 
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   ProgressLine progress("loading");

@@ -8,6 +8,7 @@
 
 #include "simd/kernels.h"
 #include "tools/commands.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -39,8 +40,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::cerr << "leyden: " << error.what() << "\nTry '"
-              << "leyden";
+    std::cerr << "leyden: " << visible(error.what()) << "\nTry 'leyden";
     for (const CLI::App* chosen : app.get_subcommands()) std::cerr << ' ' << chosen->get_name();
     std::cerr << " --help'.\n";
     return kUsage;
@@ -57,15 +57,15 @@ int run_program(int argc, char** argv) {
   try {
     simd::kernels();
   } catch (const std::exception& error) {
-    std::cerr << "leyden: " << error.what() << '\n';
+    std::cerr << "leyden: " << visible(error.what()) << '\n';
     return kUsage;
   }
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
     std::cerr << "leyden: not enough memory\n";
-  } catch (const std::exception& error) {
-    std::cerr << "leyden: " << error.what() << '\n';
+  } catch (const std::exception& error) {  // names and texts in it may come from a hostile file
+    std::cerr << "leyden: " << visible(error.what()) << '\n';
   }
   return kFailure;
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "tools/request_file.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -73,11 +75,19 @@ formats::Json tool_calls_json(std::vector<text::ToolCall> calls) {
   return text::assistant_json(message)["tool_calls"];
 }
 
+/// Every letter where a program reads it; nothing that could do something to a terminal.
+void print_text(std::FILE* to, std::string_view text) {
+  const bool at_terminal = isatty(fileno(to)) == 1;
+  const std::string shown = at_terminal ? visible(text) : std::string(text);
+  std::fwrite(shown.data(), 1, shown.size(), to);
+  std::fflush(to);
+}
+
 /// What comes after the text: tool calls, one line of JSON.
 void print_tool_calls(const Generation& result, std::FILE* out) {
   if (result.tool_calls.empty()) return;
   if (!result.content.empty()) std::fputc('\n', out);
-  fmt::print(out, "{}", formats::json_text(tool_calls_json(result.tool_calls)));
+  print_text(out, formats::json_text(tool_calls_json(result.tool_calls)));
 }
 
 void run_run(const RunOptions& run) {
@@ -102,9 +112,7 @@ void run_run(const RunOptions& run) {
     if (thinking && channel == Channel::kContent) std::fputs("\n", stderr);
     thinking = channel == Channel::kReasoning;
     // Thoughts go beside the answer, not into it.
-    std::FILE* const to = channel == Channel::kContent ? out : stderr;
-    std::fwrite(text.data(), 1, text.size(), to);
-    std::fflush(to);
+    print_text(channel == Channel::kContent ? out : stderr, text);
   };
   GenerationOptions options;
   options.max_tokens = run.max_tokens;

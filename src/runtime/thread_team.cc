@@ -1,5 +1,6 @@
 #include "src/runtime/thread_team.h"
 
+#include <fmt/format.h>
 #include <immintrin.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
@@ -9,7 +10,9 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -73,7 +76,9 @@ struct ThreadTeam::State {
   };
   /// The workers of one node: an arena's threads never leave it while they live.
   struct Arena {
-    explicit Arena(int n_workers) : arena(n_workers + 1, /*reserved_for_masters=*/1) {}
+    explicit Arena(int n_workers) : arena(n_workers + 1, /*reserved_for_masters=*/1) {
+      arena.initialize();  // now: one that couldn't be made waits for itself when it is next used
+    }
     oneapi::tbb::task_arena arena;
     oneapi::tbb::task_group workers;
   };
@@ -97,6 +102,7 @@ struct ThreadTeam::State {
   std::deque<Arena> arenas;
 
   void start_workers();
+  void stop_workers();
   void fill_queues(std::span<const int> piece_homes, std::uint32_t new_job);
   void work_on(std::uint32_t current, int worker);
   void empty(Queue& queue, std::uint32_t current, int worker);
@@ -172,6 +178,16 @@ void ThreadTeam::State::start_workers() {
   }
 }
 
+/// Waits for them from inside their arenas, so that one whose thread never came is done here.
+void ThreadTeam::State::stop_workers() {
+  stopping.store(true, std::memory_order_relaxed);
+  job.fetch_add(1, std::memory_order_seq_cst);
+  job.notify_all();
+  for (Arena& home : arenas) {
+    home.arena.execute([&home] { home.workers.wait(); });
+  }
+}
+
 /// Publishes the pieces: a counting sort by home, or all of them in one queue.
 void ThreadTeam::State::fill_queues(std::span<const int> piece_homes, std::uint32_t new_job) {
   for (Queue& queue : queues) queue.n_pieces = 0;
@@ -197,18 +213,19 @@ void ThreadTeam::State::fill_queues(std::span<const int> piece_homes, std::uint3
 }
 
 ThreadTeam::ThreadTeam(const Crew& crew) : crew_(crew), state_(std::make_unique<State>(crew_)) {
-  state_->start_workers();
-}
-
-ThreadTeam::~ThreadTeam() {
-  State& s = *state_;
-  s.stopping.store(true, std::memory_order_relaxed);
-  s.job.fetch_add(1, std::memory_order_seq_cst);
-  s.job.notify_all();
-  for (State::Arena& home : s.arenas) {
-    home.arena.execute([&home] { home.workers.wait(); });
+  try {
+    state_->start_workers();
+  } catch (const std::bad_alloc&) {
+    state_->stop_workers();
+    throw;
+  } catch (const std::exception& error) {
+    state_->stop_workers();
+    throw std::runtime_error(fmt::format("can't start {} threads: {}; -t takes fewer",
+                                         crew_.size(), error.what()));
   }
 }
+
+ThreadTeam::~ThreadTeam() { state_->stop_workers(); }
 
 std::span<int> ThreadTeam::homes_for(int n_pieces) {
   const auto n = static_cast<std::size_t>(std::max(n_pieces, 0));

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "formats/json.h"
 #include "tests/formats/temp_directory.h"
@@ -87,6 +89,35 @@ TEST_F(OutputFileTest, RefusesASecondWriterOfTheSameFile) {
   OutputFile first(dir_.path() / "out", 8);
   EXPECT_THAT(write_error_of([&] { OutputFile second(dir_.path() / "out", 8); }),
               HasSubstr("is being written by another process"));
+  EXPECT_EQ(n_files(), 1u);
+}
+
+TEST_F(OutputFileTest, WritersThatMeetNeitherMixNorCutWhatIsFinished) {
+  const fs::path path = dir_.path() / "out";
+  std::atomic<int> n_finished = 0;
+  const auto write_often = [&](char letter) {
+    const std::string text(100, letter);
+    for (int n = 0; n < 400; ++n) {
+      try {
+        OutputFile file(path, text.size());
+        file.write(0, bytes_of(text));
+        file.commit();
+        ++n_finished;
+      } catch (const WriteError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("is being written by another process"));
+      }
+    }
+  };
+  dir_.write("out", std::string(100, 'a'));
+  std::thread first(write_often, 'b'), second(write_often, 'c'), third(write_often, 'd');
+  for (int n = 0; n < 2000; ++n) {
+    const std::string text = read_text_file(path);
+    EXPECT_EQ(text, std::string(100, text.empty() ? '?' : text.front()));
+  }
+  first.join();
+  second.join();
+  third.join();
+  EXPECT_GT(n_finished, 0);
   EXPECT_EQ(n_files(), 1u);
 }
 

@@ -103,6 +103,89 @@ test_what_was_computed_is_kept_when_the_terminal_is_closed() {
   waits has_ended || fail "it lives on without a terminal"
   is_kept
 }
+test_a_conversation_taken_back_as_a_whole_is_gone() {
+  start --greedy --system "Be brief."
+  enter "What is 7 + 8?"
+  sees "context "
+  prompts
+  local file
+  file=$(sessions)
+  enter "/save"
+  sees "[kept as "
+  equals "$(states | wc -l)" 1
+  enter "/undo"
+  sees "[taken back: What is 7 + 8?]"
+  prompts
+  equals "$(sessions)$(states)" ""
+  enter "/save"
+  sees "nothing has been said that could be kept"
+  enter "/clear"
+  sees "[a new conversation begins]" # and none before can be taken up
+  prompts
+  keys C-d
+  ends 0
+  equals "$(sessions)$(states)" ""
+  start --greedy
+  lacks "/load takes up"
+  enter "What is 7 + 8?"
+  sees "context "
+  prompts
+  file=$(sessions)
+  enter "/undo"
+  prompts
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  prompts
+  equals "$(sessions)" "$file"
+}
+test_a_conversation_with_a_name_stays_but_empty_it_is_no_last_one() {
+  start --greedy --system "Be brief."
+  enter "What is 7 + 8?"
+  sees "context "
+  prompts
+  enter "/save sums"
+  sees "[kept as sums;"
+  enter "/undo"
+  prompts
+  keys C-d
+  ends 0
+  start
+  lacks "/load takes up"
+  enter "/load"
+  sees "there is no other conversation"
+  enter "/load sums"
+  enter "/show"
+  sees "system: Be brief."
+  lacks "7 + 8"
+  prompts
+  keys C-d
+  ends 0
+  launch --resume
+  sees "no conversation has been kept that could be resumed"
+  ends 1
+}
+# How many tokens a conversation's state has.
+tokens_kept() {
+  start --greedy --resume
+  sees "tokens needn't be read again"
+  screen | grep -o "[0-9]* tokens needn't"
+  keys C-d
+  ends 0
+}
+test_the_computed_state_has_nothing_of_what_was_taken_back() {
+  talk_once
+  equals "$(tokens_kept)" "18 tokens needn't"
+  start --greedy --resume
+  enter "What is 7 + 8?"
+  sees "15"
+  prompts
+  enter "/undo"
+  sees "taken back"
+  prompts
+  keys C-d
+  ends 0
+  equals "$(tokens_kept)" "19 tokens needn't" # the first exchange and the mark behind it
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"
@@ -202,6 +285,116 @@ test_nothing_is_kept_when_asked_or_impossible() {
   sees "conversations can't be kept"
   enter "What is 7 + 8?"
   sees "15"
+}
+test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
+  start --greedy
+  mkdir -p "$XDG_STATE_HOME/leyden"
+  rm -r "$XDG_STATE_HOME/leyden/sessions"
+  : >"$XDG_STATE_HOME/leyden/sessions"
+  enter "What is 7 + 8?"
+  sees "can't keep this: "
+  sees "Not a directory"
+  prompts
+  keys C-d
+  sees "can't keep this: " 2
+  sees "Leaving would lose it. /save PATH keeps it elsewhere"
+  prompts
+  enter "/save $work/home/rescued.json"
+  sees "[kept as "
+  prompts
+  keys C-d
+  ends 0
+  grep -q "7 + 8" "$work/home/rescued.json" || fail "it wasn't rescued"
+  XDG_STATE_HOME=$work/home/other start --greedy
+  mkdir -p "$work/home/other/leyden"
+  rm -r "$work/home/other/leyden/sessions"
+  : >"$work/home/other/leyden/sessions"
+  enter "What is 7 + 8?"
+  sees "can't keep this: "
+  prompts
+  keys C-c
+  sees "(Ctrl-C again or Ctrl-D leaves)"
+  prompts
+  keys C-c
+  sees "Leaving would lose it"
+  prompts
+  enter "/quit"
+  ends 1
+}
+test_what_can_be_kept_again_is_kept_on_leaving() {
+  talk_once
+  local file
+  file=$(sessions)
+  start --greedy --resume
+  mkdir "$file.partial" # where it should be written
+  enter "What is 7 + 8?"
+  sees "can't keep this: "
+  sees "Is a directory"
+  prompts
+  rmdir "$file.partial"
+  keys C-d
+  ends 0
+  grep -q "7 + 8" "$file" || fail "it isn't kept"
+}
+test_a_state_that_can_not_be_kept_is_a_failure() {
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  prompts
+  local file
+  file=$(sessions)
+  mkdir "${file%.json}.kv.partial"
+  keys C-d
+  sees "the computed state can't be kept: "
+  ends 1
+  grep -q "7 + 8" "$file" || fail "the text isn't kept"
+}
+test_a_pipe_that_can_not_keep_what_was_asked_for_has_status_1() {
+  talk_once
+  local file before
+  file=$(sessions)
+  before=$(<"$file")
+  mkdir "$file.partial"
+  printf 'What is 7 + 8?\n' | pipe --resume
+  equals "$?" 1
+  says out "15"
+  says err "can't keep this: "
+  equals "$(<"$file")" "$before"
+}
+# Inside a mount namespace of its own, with a home that can't be written, or that is full.
+test_a_full_or_read_only_home_is_said_and_loses_nothing() {
+  local maybe_user=()
+  [[ $(id -u) == 0 ]] || maybe_user=(--map-root-user)
+  if ! unshare --mount "${maybe_user[@]}" mount -t tmpfs -o size=300k tmpfs "$work/home" 2>/dev/null; then
+    echo "skipped: no small tmpfs can be mounted here, so the full home isn't tested"
+    return
+  fi
+  talk_once
+  local file before
+  file=$(sessions)
+  before=$(<"$file")
+  mkdir "$work/full"
+  # shellcheck disable=SC2016
+  printf 'What is 7 + 8?\n' | unshare --mount "${maybe_user[@]}" bash -c '
+    mount -t tmpfs -o size=300k tmpfs "$1/full" && cp -r "$XDG_STATE_HOME" "$1/full/state"
+    export XDG_STATE_HOME=$1/full/state
+    dd if=/dev/zero of="$1/full/rest" 2>/dev/null
+    "$2" chat --greedy --resume >"$1/out" 2>"$1/err"
+    status=$?
+    cat "$XDG_STATE_HOME"/leyden/sessions/*.json >"$1/after"
+    exit $status' - "$work" "$leyden"
+  equals "$?" 1
+  says out "15"
+  says err "No space left on device"
+  equals "$(<"$work/after")" "$before"
+  # shellcheck disable=SC2016
+  printf 'What is 7 + 8?\n' | unshare --mount "${maybe_user[@]}" bash -c '
+    mount --bind "$1/home" "$1/home" && mount -o remount,bind,ro "$1/home" || exit 99
+    "$2" chat --greedy --resume >"$1/out" 2>"$1/err"' - "$work" "$leyden"
+  equals "$?" 1
+  says out "15"
+  says err "Read-only file system"
+  equals "$(<"$file")" "$before"
 }
 test_kept_files_are_private() {
   talk_once

@@ -12,7 +12,7 @@
 #include "tools/repl/input_text.h"
 #include "tools/repl/key_source.h"
 #include "tools/repl/paste_folds.h"
-#include "tools/repl/visible_text.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {

@@ -85,7 +85,7 @@ void Repl::help(const std::string&) {
   printer_.say(text + kKeys);
 }
 
-void Repl::quit(const std::string&) { quitting_ = true; }
+void Repl::quit(const std::string&) { leave(); }
 
 void Repl::set(const std::string& argument) {
   if (argument.empty()) return printer_.say(show_settings(settings_));

@@ -11,8 +11,8 @@
 #include "tools/repl/completion.h"
 #include "tools/repl/repl.h"
 #include "tools/repl/settings.h"
-#include "tools/repl/visible_text.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {

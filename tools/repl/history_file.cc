@@ -43,10 +43,9 @@ void rewrite(const std::filesystem::path& path, const std::vector<std::string>& 
   std::string text;
   for (const std::string& entry : entries) text += escaped(entry);
   try {
-    formats::OutputFile file(path, text.size());
+    formats::OutputFile file(path, text.size(), 0600);
     file.write(0, std::as_bytes(std::span(text)));
     file.commit();
-    std::filesystem::permissions(path, std::filesystem::perms(0600));
   } catch (const std::exception&) {
     return;  // the long file is as good
   }

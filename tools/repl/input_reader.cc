@@ -18,6 +18,7 @@ Input PlainReader::read() {
   while (true) {
     auto line = keys_->line();
     if (!line && signals_->interrupted()) {
+      signals_->clear_interrupt();
       keys_->drop();
       if (on_terminal_) std::fputc('\n', stdout);
       return {Input::Kind::kInterrupt, "", !text.empty()};

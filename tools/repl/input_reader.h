@@ -26,7 +26,7 @@ class InputReader {
 /// is a prompt, and a line may be continued (see is_unfinished).
 class PlainReader : public InputReader {
  public:
-  PlainReader(KeySource& keys, const Signals& signals, bool on_terminal)
+  PlainReader(KeySource& keys, Signals& signals, bool on_terminal)
       : keys_(&keys), signals_(&signals), on_terminal_(on_terminal) {}
   Input read() override;
 
@@ -34,7 +34,7 @@ class PlainReader : public InputReader {
   void prompt(const char* text) const;
 
   KeySource* keys_;
-  const Signals* signals_;
+  Signals* signals_;
   bool on_terminal_;
 };
 

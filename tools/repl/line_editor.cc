@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "tools/repl/input_text.h"
-#include "tools/repl/visible_text.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -154,6 +154,7 @@ int LineEditor::give_key(EditLine* editor, wchar_t* key) {
       return 1;
     }
     if (me.signals_->interrupted()) {
+      me.signals_->clear_interrupt();
       *key = L'\x03';
       return 1;
     }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tools/repl/visible_text.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {

@@ -4,7 +4,8 @@
 
 #include <cstdio>
 
-#include "tools/repl/visible_text.h"
+#include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -60,8 +61,9 @@ void AnswerPrinter::reasoning(std::string_view text) {
 void AnswerPrinter::show_fold() {
   if (!printer_->styled() || Clock::now() - last_shown_ < kFoldEvery) return;
   last_shown_ = Clock::now();
-  put(stdout,
-      fmt::format("{}{}thinking for {:.1f} s{}", kEraseLine, kDim, seconds_since(start_), kPlain));
+  const std::string text = fmt::format("thinking for {:.1f} s", seconds_since(start_));
+  // A line that is wrapped couldn't be erased.
+  put(stdout, kEraseLine + std::string(kDim) + excerpt(text, terminal_columns() - 1) + kPlain);
 }
 
 void AnswerPrinter::end_reasoning() {

@@ -41,12 +41,15 @@ int Repl::run(InputReader& reader) {
     const Input input = reader.read();
     if (input.kind == Input::Kind::kEnd) {
       if (printer_.conversing()) std::fputc('\n', stdout);
-      break;
+      leave();
+      continue;
     }
     if (input.kind == Input::Kind::kInterrupt) {
-      signals_.clear_interrupt();
       if (!printer_.conversing()) return kSignalStatus + 2;
-      if (asked && !input.had_text) break;
+      if (asked && !input.had_text) {
+        leave();
+        continue;
+      }
       asked = true;
       printer_.note("(Ctrl-C again or Ctrl-D leaves)");
       continue;
@@ -58,11 +61,22 @@ int Repl::run(InputReader& reader) {
       send(input.text);
     }
   }
-  keep_state();
+  if (!keep_state() || keeping_failed_) exit_code_ = 1;
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }
   return signals_.leaving() ? kSignalStatus + *signals_.leaving() : exit_code_;
+}
+
+void Repl::leave() {
+  quitting_ = true;
+  if (!keeping_failed_) return;
+  keeping_failed_ = false;  // so that it complains again
+  keep();
+  if (!keeping_failed_ || !printer_.conversing() || asked_to_lose_) return;
+  printer_.say("Leaving would lose it. /save PATH keeps it elsewhere; leaving again leaves.");
+  asked_to_lose_ = true;
+  quitting_ = false;
 }
 
 void Repl::run_command(const std::string& name, const std::string& argument) {
@@ -117,8 +131,7 @@ bool Repl::answer() {
 
 Generation Repl::generate_answer() {
   const QuietTerminal quiet;
-  signals_.clear_interrupt();
-  chat_.render.thinking = settings_.thinking && may_think();
+  chat_.render.thinking = thinks();
   text::Sampler sampler(settings_.sampling,
                         text::tokens_of(engine_->tokenizer(), engine_->vocab_size()));
   sampler.set_draws(settings_.draws);
@@ -181,29 +194,38 @@ void Repl::explain_full_context(const ContextFull& full) {
       "was not sent.\n/undo takes back the last exchange and makes room; /clear begins a new "
       "conversation{}.\n--context N at the start gives more room, where the model allows it.",
       full.tokens, full.capacity,
-      store_.name().empty() ? "" : " (this one stays as " + store_.name() + ")"));
+      store_.is_kept() ? " (this one stays as " + store_.name() + ")" : ""));
 }
 
 void Repl::keep() {
   // A pipe's conversation is kept only if it was asked for by name.
-  if (chat_.messages.empty() || (store_.name().empty() && !printer_.conversing())) return;
+  if (store_.name().empty() && !printer_.conversing()) return;
   try {
     store_.save(conversation());
-    keeping_failed_ = false;
+    keeping_failed_ = asked_to_lose_ = false;
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
   }
 }
 
-void Repl::keep_state() {
+bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
-  const Session& session = chat_.session();
-  if (file.empty() || session.position() == 0 || chat_.messages.empty()) return;
+  if (file.empty()) return true;
   try {
-    session.save(file);
+    if (chat_.messages.empty()) {
+      std::filesystem::remove(file);
+      return true;
+    }
+    chat_.render.thinking = thinks();
+    chat_.forget_what_is_gone();
+    if (chat_.session().position() > 0) chat_.session().save(file);
+    return true;
+  } catch (const text::ChatError&) {  // a conversation had with a model of another chat format
+    return true;
   } catch (const std::exception& error) {  // the text is kept, and the state can be computed again
     printer_.complain(fmt::format("the computed state can't be kept: {}", error.what()));
+    return false;
   }
 }
 

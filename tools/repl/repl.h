@@ -63,8 +63,11 @@ class Repl {
   void explain_full_context(const ContextFull& full);
   void run_command(const std::string& name, const std::string& argument);
   void keep();
-  /// What the model has computed of the conversation, so that it needn't be read again.
-  void keep_state();
+  /// What the model has computed of the conversation, so that it needn't be read again. False, with
+  /// a complaint, if it can't be kept.
+  bool keep_state();
+  /// Ends run(), unless that would lose the conversation and nobody has been told.
+  void leave();
   void restore_state();
   void restore(Conversation conversation);
   Conversation conversation() const;
@@ -73,6 +76,7 @@ class Repl {
   /// Of the last answer, or empty.
   std::string last_reasoning() const;
   bool may_think() const { return chat_.format() != text::ChatFormat::kV3; }
+  bool thinks() const { return settings_.thinking && may_think(); }
 
   std::shared_ptr<const Engine> engine_;
   Signals& signals_;
@@ -83,7 +87,7 @@ class Repl {
   std::string model_;     // path, for the file
   std::string attached_;  // texts of /file, for the next message
   Totals totals_;
-  bool quitting_ = false, keeping_failed_ = false;
+  bool quitting_ = false, keeping_failed_ = false, asked_to_lose_ = false;
   int exit_code_ = 0;
 };
 

@@ -15,7 +15,7 @@ constexpr std::size_t kMaxListed = 20;
 }  // namespace
 
 void Repl::clear(const std::string&) {
-  const std::string kept = store_.name();
+  const std::string kept = store_.is_kept() ? store_.name() : "";
   std::erase_if(chat_.messages, [](const text::Message& m) { return m.role != "system"; });
   attached_.clear();
   store_.begin();
@@ -34,9 +34,11 @@ void Repl::save(const std::string& argument) {
     store_.save_as(name, conversation(), replace);
   } else if (store_.keeps() || !store_.name().empty()) {
     store_.save(conversation());
+    if (!store_.is_kept()) throw std::runtime_error("nothing has been said that could be kept");
   } else {
     throw std::runtime_error("conversations aren't kept now; give a path, as /save ./talk.json");
   }
+  keeping_failed_ = false;
   keep_state();
   printer_.note(
       fmt::format("[kept as {0}; leyden chat --resume {0} goes on with it]", store_.name()));

@@ -1,21 +1,27 @@
 #include "tools/repl/session_store.h"
 
-#include <fmt/chrono.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <stdexcept>
 
 #include "tools/repl/completion.h"
-#include "tools/repl/visible_text.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kExtension = ".json";
+constexpr const char* kTimeFormat = "%Y-%m-%d-%H%M%S";
 
 bool is_path(const std::string& name) {
   return name.find('/') != std::string::npos || name.ends_with(kExtension);
@@ -25,8 +31,55 @@ std::string name_by_time() {
   std::tm local = {};
   const std::time_t now = std::time(nullptr);
   ::localtime_r(&now, &local);
-  return fmt::format("{:%Y-%m-%d-%H%M%S}", local);
+  std::array<char, 32> name = {};
+  std::strftime(name.data(), name.size(), kTimeFormat, &local);
+  return name.data();
 }
+
+/// Whether we gave that name, and no person.
+bool is_by_time(const std::string& name) {
+  std::tm time = {};
+  const char* const rest = ::strptime(name.c_str(), kTimeFormat, &time);
+  return rest != nullptr && (*rest == '\0' || *rest == '-');
+}
+
+bool has_been_talked_in(const Conversation& conversation) {
+  return std::ranges::find(conversation.messages, "user", &text::Message::role) !=
+         conversation.messages.end();
+}
+
+/// False only for a conversation that can be read and in which nothing has been said.
+bool may_be_gone_on_with(const fs::path& file) {
+  try {
+    return has_been_talked_in(read_conversation(file));
+  } catch (const std::exception&) {
+    return true;  // whoever wants to go on with it should hear what is wrong
+  }
+}
+
+/// While one exists, no other leyden writes into the folder, so that none of two that look at a
+/// file and then write it comes between. Without locks on that file system, or when the other has
+/// been stopped, it does nothing.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder)
+      : descriptor_(
+            ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    constexpr int kTries = 40;  // two seconds; writing a conversation takes milliseconds
+    for (int n = 0; n < kTries && ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; ++n) {
+      if (errno != EWOULDBLOCK) return;
+      ::usleep(50'000);
+    }
+  }
+  ~FolderLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
 
 bool is_there(const fs::path& file) {
   std::error_code unreadable;
@@ -59,8 +112,15 @@ fs::path state_directory() {
     throw std::runtime_error("neither XDG_STATE_HOME nor HOME says where");
   }
   directory /= "leyden";
-  fs::create_directories(directory / "sessions");
-  fs::permissions(directory, fs::perms::owner_all);
+  const fs::path sessions = directory / "sessions";
+  std::error_code problem;
+  fs::create_directories(sessions, problem);
+  if (!fs::is_directory(sessions, problem)) {
+    throw std::runtime_error(
+        fmt::format("{}: {}", sessions.string(),
+                    problem ? problem.message() : "is there already and is no folder"));
+  }
+  fs::permissions(directory, fs::perms::owner_all, problem);  // on a read-only disk they stay
   return directory;
 }
 
@@ -84,7 +144,7 @@ std::vector<SessionStore::Entry> SessionStore::list() const {
 
 std::optional<SessionStore::Entry> SessionStore::newest() const {
   for (Entry& entry : list()) {
-    if (entry.file != file_) return std::move(entry);
+    if (entry.file != file_ && may_be_gone_on_with(entry.file)) return std::move(entry);
   }
   return std::nullopt;
 }
@@ -101,14 +161,30 @@ fs::path SessionStore::file_of(const std::string& name) const {
   return directory_ / (name + kExtension);
 }
 
-void SessionStore::take(const std::string& name, const fs::path& file) {
+std::optional<SessionStore::Stamp> SessionStore::stamp_of(const fs::path& file) {
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) != 0) return std::nullopt;
+  return Stamp{status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
+void SessionStore::take(const std::string& name, const fs::path& file,
+                        const std::optional<Stamp>& stamp) {
   name_ = name;
   file_ = file;
-  known_ = time_of(file);
+  known_ = stamp;
 }
 
 fs::path SessionStore::state_file() const {
-  return file_.empty() ? file_ : fs::path(file_).replace_extension(".kv");
+  return is_kept() ? fs::path(file_).replace_extension(".kv") : fs::path();
+}
+
+void SessionStore::forget() {
+  if (known_ && stamp_of(file_) == known_) {
+    std::error_code gone_already;
+    fs::remove(state_file(), gone_already);
+    fs::remove(file_, gone_already);
+  }
+  known_.reset();
 }
 
 void SessionStore::begin() {
@@ -123,16 +199,18 @@ void SessionStore::save(const Conversation& conversation) {
     name_ = name_by_time();
     file_ = file_of(name_);
   }
+  const FolderLock alone(file_.parent_path());
+  if (is_by_time(name_) && !has_been_talked_in(conversation)) return forget();
   // A file of that name that we don't know: leave it alone, and look for a free name.
   const bool is_json = name_.ends_with(kExtension);
   const std::string base = is_json ? fs::path(name_).replace_extension().string() : name_;
-  for (int n = 2; is_there(file_) && time_of(file_) != known_; ++n) {
+  for (int n = 2; is_there(file_) && stamp_of(file_) != known_; ++n) {
     name_ = fmt::format("{}-{}{}", base, n, is_json ? kExtension : "");
     file_ = file_of(name_);
     known_.reset();
   }
   write_conversation(file_, conversation);
-  known_ = time_of(file_);
+  known_ = stamp_of(file_);
 }
 
 void SessionStore::save_as(const std::string& name, const Conversation& conversation,
@@ -141,12 +219,15 @@ void SessionStore::save_as(const std::string& name, const Conversation& conversa
   if (std::error_code ignored; fs::is_directory(file, ignored)) {
     throw std::runtime_error(file.string() + ": is a directory, expected the name of a file");
   }
-  if (file != file_ && is_there(file) && !replace) {
+  const FolderLock alone(file.parent_path());
+  const bool is_ours = file == file_ && stamp_of(file) == known_;
+  if (is_there(file) && !is_ours && !replace) {
     throw std::runtime_error(fmt::format(
         "there is another conversation named {} already; /save -f {} replaces it", name, name));
   }
   write_conversation(file, conversation);
-  take(name, file);
+  if (file != file_ && is_by_time(name_)) forget();
+  take(name, file, stamp_of(file));
 }
 
 Conversation SessionStore::load(const std::string& name) {
@@ -155,8 +236,9 @@ Conversation SessionStore::load(const std::string& name) {
     throw std::runtime_error(
         fmt::format("there is no conversation named {}; /sessions lists them", name));
   }
+  const auto stamp = stamp_of(file);  // before reading: what comes in between is somebody else's
   Conversation conversation = read_conversation(file);
-  take(name, file);
+  take(name, file, stamp);
   return conversation;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -27,22 +28,27 @@ class SessionStore {
   };
   /// Newest first.
   std::vector<Entry> list() const;
-  /// The newest but the present one.
+  /// The newest but the present one, passing over those in which nothing has been said.
   std::optional<Entry> newest() const;
 
   /// The name of the present conversation; empty before it is first saved.
   const std::string& name() const { return name_; }
   bool keeps() const { return !directory_.empty(); }
-  /// Where the present conversation's computed state goes, beside its text; empty before the first
-  /// save.
+  /// Whether the present conversation lies on disk.
+  bool is_kept() const { return known_.has_value(); }
+  /// Where the present conversation's computed state goes, beside its text; empty where there is no
+  /// text.
   std::filesystem::path state_file() const;
 
   /// The next conversation gets a name of its own when it is saved.
   void begin();
   /// Keeps the present conversation under its name, or another if somebody else has changed the
-  /// file. Errors: formats::WriteError.
+  /// file. One in which nothing is said (any more) loses its file, if the name is the time it began
+  /// and nobody else has changed it; should more be said, it has its name again.
+  /// Errors: formats::WriteError.
   void save(const Conversation& conversation);
-  /// Keeps the present conversation under this name, or path, from now on.
+  /// Keeps the present conversation under this name, or path, from now on, and no longer under the
+  /// time it began.
   /// Errors: formats::WriteError; std::runtime_error for a name that can't be one, and for one
   ///         that another conversation has, unless `replace`.
   void save_as(const std::string& name, const Conversation& conversation, bool replace);
@@ -51,13 +57,23 @@ class SessionStore {
   Conversation load(const std::string& name);
 
  private:
+  /// A file as it was at a time: whoever writes it makes another one.
+  struct Stamp {
+    std::uint64_t inode;
+    std::int64_t seconds, nanoseconds;
+    bool operator==(const Stamp&) const = default;
+  };
+  static std::optional<Stamp> stamp_of(const std::filesystem::path& file);
+
   std::filesystem::path file_of(const std::string& name) const;
-  void take(const std::string& name, const std::filesystem::path& file);
+  void take(const std::string& name, const std::filesystem::path& file,
+            const std::optional<Stamp>& stamp);
+  void forget();
 
   std::filesystem::path directory_;
   std::string name_;
   std::filesystem::path file_;
-  std::optional<std::filesystem::file_time_type> known_;  // when we last read or wrote file_
+  std::optional<Stamp> known_;  // of file_ when we last read or wrote it
 };
 
 }  // namespace leyden::tools

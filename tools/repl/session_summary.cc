@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <exception>
 
-#include "tools/repl/visible_text.h"
 #include "tools/terminal.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 

@@ -1,4 +1,4 @@
-#include "tools/repl/visible_text.h"
+#include "tools/visible_text.h"
 
 #include <cwchar>
 
