@@ -220,8 +220,8 @@ ThreadTeam::ThreadTeam(const Crew& crew) : crew_(crew), state_(std::make_unique<
     throw;
   } catch (const std::exception& error) {
     state_->stop_workers();
-    throw std::runtime_error(fmt::format("can't start {} threads: {}; -t takes fewer",
-                                         crew_.size(), error.what()));
+    throw std::runtime_error(
+        fmt::format("can't start {} threads: {}; -t takes fewer", crew_.size(), error.what()));
   }
 }
 
