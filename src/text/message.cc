@@ -17,8 +17,12 @@ ToolCall tool_call_from_json(const JsonField& call) {
           .arguments = function.string("arguments")};
 }
 
+/// Here, where a complaint can still name the file.
 Json checked_tools(const JsonField& tools) {
-  for (std::size_t i = 0; i < tools.size(); ++i) tools.element(i).at("function");
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const JsonField function = tools.element(i).at("function");
+    for (const char* const key : {"name", "description"}) function.string_or(key, "");
+  }
   return tools.value();
 }
 

@@ -261,6 +261,10 @@ test_messages_and_tools_that_are_none_are_named() {
   refused --messages '[{"content": "x"}]'
   refused --messages '[{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]'
   refused --tools '{"tools": [5]}' -p x
+  refused --tools '[{"function": {"name": true}}]' -p x
+  says err "field '[0].function.name' is true, expected a string"
+  refused --tools '[{"function": "f"}]' -p x
+  says err "field '[0].function' is \"f\", expected an object"
   printf '7' >"$work/request.json"
   call run -p x --tools "$work/request.json"
   refuses "$work/request.json" "expected an object"
