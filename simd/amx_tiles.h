@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kAmxRows = 16;
 constexpr int kAmxRowBytes = 64;
+constexpr std::ptrdiff_t kAmxBytes = std::ptrdiff_t{kAmxRows} * kAmxRowBytes;
 
 /// The shapes of the registers (SDM vol. 2, LDTILECFG), all of them whole to begin with.
 struct alignas(kLine) AmxShapes {
@@ -51,11 +52,28 @@ LEYDEN_INLINE void tile_store(void* rows, std::ptrdiff_t stride) {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 
-/// kSum[m][n] += the sum over k of kA[m][4 k ..] times kB[k][4 n ..], four bytes each: int8 a and
-/// unsigned b, or unsigned a and int8 b, or both int8.
+/// kSum[m][n] += the sum over k of the four bytes kA[m][4 k ..] times the four kB[k][4 n ..],
+/// modulo 2^32; i8 and u8 say what the bytes of a and of b are.
+template <int kSum, int kA, int kB>
+LEYDEN_INLINE void tile_dot_i8_i8() {
+  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
 template <int kSum, int kA, int kB>
 LEYDEN_INLINE void tile_dot_i8_u8() {
   asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
+template <int kSum, int kA, int kB>
+LEYDEN_INLINE void tile_dot_u8_i8() {
+  asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
+template <int kSum, int kA, int kB>
+LEYDEN_INLINE void tile_dot_u8_u8() {
+  asm volatile("tdpbuud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
+}
+
+/// The low bytes of sixteen integers.
+LEYDEN_INLINE void store_low8(void* p, I32x16 x) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
 }
 
 /// kSum[m][n] += the sum over k of kA[m][2 k ..] times kB[k][2 n ..], two bf16 each, in the order

@@ -159,9 +159,11 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
   }
 }
 
-/// p of one query becomes weights, zeros from n_visible up to the last key of n_keys' pair.
+/// p of one query becomes weights, given to put(run, key, sixteen of them), zeros from n_visible up
+/// to n_keys and on to the end of its sixteen.
+template <typename Put>
 LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, int row,
-                               int n_visible, int n_keys, float sum) {
+                               int n_visible, int n_keys, float sum, const Put& put) {
   const float* p = s.score + row * kKeyChunk;
   const int value_runs = n_runs(chunk.value_dim);
   const float by_sum = kFixedWeightSum / sum;  // infinite without keys
@@ -171,23 +173,28 @@ LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, i
     const float top = n_visible > 0 ? chunk.value_top[run * kKeyChunk + n_visible - 1] : 0.0f;
     const bool is_zero = top < kSmallestFixed;
     const F32x16 factor = broadcast(is_zero ? 0.0f : limit / top);
-    std::int16_t* w = s.w + (std::ptrdiff_t{row} * value_runs + run) * kKeyChunk;
     for (int k = 0; k < n_keys; k += 16) {
-      store_codes(w + k, round_to_i32(load(p + k) * load(scale + k) * factor));
+      put(run, k, round_to_i32(load(p + k) * load(scale + k) * factor));
     }
     s.w_scale[row * value_runs + run] = is_zero ? 0.0f : top / limit;
   }
+}
+
+/// Keys that any of some queries sees.
+LEYDEN_INLINE int keys_seen(const FixedChunk& chunk, int n_rows, const std::int32_t* n_visible) {
+  int seen = 0;
+  for (int i = 0; i < n_rows; ++i) {
+    const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
+    if (n > seen) seen = n;
+  }
+  return seen;
 }
 
 /// Up to kFixedRows queries.
 LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const FixedQueries& query,
                                      const std::int32_t* n_visible, const AttendPartial& partial,
                                      const FixedScratch& s, Wishes& wishes) {
-  int seen = 0;  // keys that any of these queries sees
-  for (int i = 0; i < n_rows; ++i) {
-    const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
-    if (n > seen) seen = n;
-  }
+  const int seen = keys_seen(chunk, n_rows, n_visible);
   const auto in_blocks = [&](const auto& f) __attribute__((always_inline)) {
     for (int row = 0; row < n_rows; row += kCellRows) {
       wishes.ask();
@@ -214,7 +221,12 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
   for (int i = 0; i < n_rows; ++i) {
     const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
     exponentiate(s.score + i * kKeyChunk, n, seen, partial.max + i, partial.sum + i);
-    fix_weights(chunk, s, i, n, seen, partial.sum[i]);
+    std::int16_t* const w = s.w + std::ptrdiff_t{i} * n_runs(chunk.value_dim) * kKeyChunk;
+    fix_weights(
+        chunk, s, i, n, seen,
+        partial.sum[i], [&](int run, int k, I32x16 codes) __attribute__((always_inline)) {
+          store_codes(w + run * kKeyChunk + k, codes);
+        });
   }
   for (int dim = 0; dim < chunk.value_dim; dim += kCellPanel) {
     in_blocks([&]<int R>(int row) __attribute__((always_inline)) {

@@ -1,6 +1,62 @@
 #include "simd/attend_fixed_layout.h"
+#if defined(LEYDEN_ISA_amx)
+#include "simd/attend_fixed_amx.h"
+#endif
 
 namespace leyden::simd::LEYDEN_ISA {
+
+#if defined(LEYDEN_ISA_amx)
+namespace {
+
+/// The codes of up to sixteen rows as bytes, [2][16][width]; missing rows are zeros.
+template <Role kRole>
+LEYDEN_INLINE void fix_rows(const float* x, std::ptrdiff_t stride, int n, int width,
+                            std::int16_t* row, float* scale, std::byte* bytes) {
+  std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * width;
+  for (int i = 0; i < n; ++i) {
+    fix_row<kRole>(F32Row{x + i * stride}, width, row, scale + i, kKeyChunk);
+    split_codes(row, width, bytes + std::ptrdiff_t{i} * width, low + std::ptrdiff_t{i} * width);
+  }
+  blank_bytes(bytes, n, width, scale, n_runs(width));
+  blank_bytes(low, n, width, scale, 0);
+}
+
+void attend_amx(const AttendArgs& args) {
+  const int key_runs = n_runs(args.key_dim), value_runs = n_runs(args.value_dim);
+  const Packing p = lay_out(args.scratch, args.key_dim, key_runs, args.value_dim);
+  auto* const keys = reinterpret_cast<std::byte*>(p.keys);
+  auto* const values = reinterpret_cast<std::byte*>(p.values);
+  auto* const bytes = reinterpret_cast<std::byte*>(p.codes);
+  for (int first = 0; first < args.n_keys; first += kTileRows) {
+    const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
+    fix_rows<Role::kKey>(args.key + first * args.key_stride, args.key_stride, n, args.key_dim,
+                         p.row, p.key_scale + first, bytes);
+    pack_keys<2>(bytes, args.key_dim, first, keys);
+    fix_rows<Role::kValue>(args.value + first * args.value_stride, args.value_stride, n,
+                           args.value_dim, p.row, p.value_scale + first, bytes);
+    pack_values<2>(bytes, args.value_dim, first, values);
+  }
+  find_tops(p, args.n_keys, value_runs);
+  attend_amx({{nullptr,
+               p.key_scale,
+               nullptr,
+               p.value_scale,
+               p.value_top,
+               {},
+               1,
+               args.key_dim / 2,
+               key_runs,
+               args.n_keys,
+               args.value_dim},
+              {{keys, args.key_dim, 2}, {}},
+              values,
+              2},
+             args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
+             args.partial, p.scratch, {});
+}
+
+}  // namespace
+#endif
 
 void fix_query(const float* x, int n_first, int n_second, std::byte* row) noexcept {
   auto* codes = reinterpret_cast<std::int16_t*>(row);
@@ -11,6 +67,9 @@ void fix_query(const float* x, int n_first, int n_second, std::byte* row) noexce
 }
 
 void attend_int16(const AttendArgs& args) noexcept {
+#if defined(LEYDEN_ISA_amx)
+  if (has_amx_form(args.key_dim, 0, args.value_dim)) return attend_amx(args);
+#endif
   const int key_width = padded(args.key_dim);
   const int value_width = padded(args.value_dim);
   const int key_runs = n_runs(args.key_dim);

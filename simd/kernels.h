@@ -71,8 +71,11 @@ namespace leyden::simd {
   X(top_k_merge, TopKMergeFn)
 
 /// Those that the level amx has in a form of its own. It takes the others from avx512vnni.
-#define LEYDEN_AMX_KERNELS(X) \
-  X(matmul_bf16, MatmulFn)    \
+#define LEYDEN_AMX_KERNELS(X)           \
+  X(matmul_bf16, MatmulFn)              \
+  X(attend_int16, AttendFn)             \
+  X(latent_attend_bf16, LatentAttendFn) \
+  X(latent_attend_int8, LatentAttendFn) \
   X(index_scan_int8, IndexScanFn)
 
 #define LEYDEN_DECLARE(name, type) type name;

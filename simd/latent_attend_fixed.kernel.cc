@@ -1,5 +1,8 @@
 #include "simd/attend_fixed_layout.h"
 #include "simd/kv_row.h"
+#if defined(LEYDEN_ISA_amx)
+#include "simd/attend_fixed_amx.h"
+#endif
 
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
@@ -15,6 +18,15 @@ struct Bf16Latents {
   LEYDEN_INLINE const std::byte* rope(const std::byte* row, int kv_lora_rank) {
     return row + std::ptrdiff_t{kv_lora_rank} * 2;
   }
+#if defined(LEYDEN_ISA_amx)
+  static constexpr int kBytes = 2;
+  /// The kinds of bytes of one row, [16][kv_lora_rank] apart.
+  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, std::int16_t* codes,
+                                float* scale, std::byte* bytes) {
+    load(row, kv_lora_rank, codes, scale);
+    split_codes(codes, kv_lora_rank, bytes, bytes + std::ptrdiff_t{kTileRows} * kv_lora_rank);
+  }
+#endif
 };
 
 struct Int8Latents {
@@ -43,11 +55,88 @@ struct Int8Latents {
   LEYDEN_INLINE const std::byte* rope(const std::byte* row, int kv_lora_rank) {
     return scales(row, kv_lora_rank) + n_runs(kv_lora_rank) * 4;
   }
+#if defined(LEYDEN_ISA_amx)
+  static constexpr int kBytes = 1;
+  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, std::int16_t*, float* scale,
+                                std::byte* bytes) {
+    __builtin_memcpy(bytes, row, static_cast<std::size_t>(kv_lora_rank));
+    for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
+      __builtin_memcpy(scale + run * kKeyChunk, scales(row, kv_lora_rank) + run * 4, 4);
+    }
+  }
+#endif
 };
+
+#if defined(LEYDEN_ISA_amx)
+template <typename Latents>
+LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
+  constexpr int kBytes = Latents::kBytes;
+  const int rank = args.kv_lora_rank, rope_dim = args.rope_dim;
+  const int value_runs = n_runs(rank), rope_runs = n_runs(rope_dim);
+  Packing p = lay_out(args.scratch, rank + rope_dim, value_runs + rope_runs, rank);
+  auto* const keys = reinterpret_cast<std::byte*>(p.keys);
+  auto* const rope_keys = keys + std::ptrdiff_t{rank} * kKeyChunk * kBytes;
+  auto* const values = reinterpret_cast<std::byte*>(p.values);
+  auto* const bytes = reinterpret_cast<std::byte*>(p.codes);
+  float* const rope_scale = p.key_scale + value_runs * kKeyChunk;
+  const int row_bytes =
+      static_cast<int>(Latents::rope(args.rows[0], rank) - args.rows[0]) + rope_dim * 2;
+  Wishes wishes = {args.rows, args.n_keys, row_bytes};
+  for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+  for (int first = 0; first < args.n_keys; first += kTileRows) {
+    for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+    const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
+    for (int i = 0; i < n; ++i) {
+      Latents::load_bytes(args.rows[first + i], rank, p.row, p.key_scale + first + i,
+                          bytes + std::ptrdiff_t{i} * rank);
+    }
+    for (int b = 0; b < kBytes; ++b) {
+      blank_bytes(bytes + std::ptrdiff_t{b} * kTileRows * rank, n, rank, p.key_scale + first,
+                  value_runs);
+    }
+    pack_keys<kBytes>(bytes, rank, first, keys);
+    pack_values<kBytes>(bytes, rank, first, values);
+    std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * rope_dim;
+    for (int i = 0; i < n; ++i) {
+      const std::byte* rope = Latents::rope(args.rows[first + i], rank);
+      fix_row<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, rope_dim, p.row,
+                          rope_scale + first + i, kKeyChunk);
+      split_codes(p.row, rope_dim, bytes + std::ptrdiff_t{i} * rope_dim,
+                  low + std::ptrdiff_t{i} * rope_dim);
+    }
+    blank_bytes(bytes, n, rope_dim, rope_scale + first, rope_runs);
+    blank_bytes(low, n, rope_dim, rope_scale + first, 0);
+    pack_keys<2>(bytes, rope_dim, first, rope_keys);
+  }
+  p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
+  find_tops(p, args.n_keys, value_runs);
+  attend_amx({{nullptr,
+               p.key_scale,
+               nullptr,
+               p.value_scale,
+               p.value_top,
+               {},
+               2,
+               (rank + rope_dim) / 2,
+               value_runs + rope_runs,
+               args.n_keys,
+               rank},
+              {{keys, rank, kBytes}, {rope_keys, rope_dim, 2}},
+              values,
+              kBytes},
+             args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
+             args.partial, p.scratch, {args.next_rows, args.n_next_rows, row_bytes});
+}
+#endif
 
 /// Sixteen rows at a time become codes, then columns of key panels and rows of value panels.
 template <typename Latents>
 LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
+#if defined(LEYDEN_ISA_amx)
+  if (has_amx_form(args.kv_lora_rank, args.rope_dim, args.kv_lora_rank)) {
+    return latent_attend_amx<Latents>(args);
+  }
+#endif
   const int latent_width = padded(args.kv_lora_rank), rope_width = padded(args.rope_dim);
   const int value_runs = n_runs(args.kv_lora_rank), rope_runs = n_runs(args.rope_dim);
   const int rope_cell = latent_width / 2, key_cells = rope_cell + rope_width / 2;

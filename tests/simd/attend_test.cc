@@ -167,6 +167,12 @@ TEST_P(AttendTest, GivesTheReferenceBitsAtAwkwardSizes) {
           << n_queries << " queries, " << n_keys << " keys";
     }
   }
+  for (const int n_queries : {1, 15, 16, 17, 33}) {  // of widths that are whole AMX tiles
+    for (const int n_keys : {1, 16, 17, 63, 65, 256}) {
+      const DenseProblem problem{n_queries, n_keys, 192, 128, {}, is_fixed()};
+      EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << n_queries << " " << n_keys;
+    }
+  }
   for (const int width : {1, 2, 16, 31, 32, 64, 128, 129, 192, 257}) {
     const DenseProblem problem{7, 40, width, width, {}, is_fixed()};
     EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << "widths " << width;
@@ -187,15 +193,17 @@ TEST_P(AttendTest, GivesTheReferenceBitsAtExtremes) {
 }
 
 TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
-  DenseProblem problem{70, 200, 24, 16, {}, is_fixed()};
-  for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 37 % 201);
-  const Result result = problem.run(isa());
-  EXPECT_EQ(result, problem.run(Isa::kScalar));
-  // query 0 sees nothing
-  EXPECT_EQ(std::bit_cast<float>(result.max[0]), -std::numeric_limits<float>::infinity());
-  EXPECT_EQ(result.sum[0], 0u);
-  EXPECT_EQ(std::vector<std::uint32_t>(result.out.begin(), result.out.begin() + 16),
-            std::vector<std::uint32_t>(16, 0u));
+  for (const auto& [key_dim, value_dim] : {std::pair{24, 16}, {192, 64}}) {
+    DenseProblem problem{70, 200, key_dim, value_dim, {}, is_fixed()};
+    for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 37 % 201);
+    const Result result = problem.run(isa());
+    EXPECT_EQ(result, problem.run(Isa::kScalar)) << value_dim;
+    // query 0 sees nothing
+    EXPECT_EQ(std::bit_cast<float>(result.max[0]), -std::numeric_limits<float>::infinity());
+    EXPECT_EQ(result.sum[0], 0u);
+    EXPECT_EQ(std::vector<std::uint32_t>(result.out.begin(), result.out.begin() + value_dim),
+              std::vector<std::uint32_t>(at(value_dim), 0u));
+  }
 }
 
 TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
@@ -354,6 +362,12 @@ TEST_P(LatentAttendTest, GivesTheReferenceBits) {
     const LatentProblem problem{format(), 11, n_keys, 48, 16, {}};
     EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << n_keys << " keys";
   }
+  for (const int n_queries : {1, 16, 17, 33}) {  // of widths that are whole AMX tiles
+    for (const int n_keys : {1, 16, 65, 256}) {
+      const LatentProblem problem{format(), n_queries, n_keys, 128, 64, {}};
+      EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << n_queries << " " << n_keys;
+    }
+  }
   for (const auto& [lora, rope] : {std::pair{512, 64}, {1, 2}, {17, 4}, {130, 6}, {256, 32}}) {
     const LatentProblem problem{format(), 9, 37, lora, rope, {}};
     EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar)) << lora << " + " << rope;
@@ -375,15 +389,18 @@ TEST_P(LatentAttendTest, GivesTheReferenceBitsAtExtremes) {
 }
 
 TEST_P(LatentAttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
-  LatentProblem problem{format(), 70, 100, 40, 8, {}};
-  for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 53 % 101);
-  const Result together = problem.run(isa());
-  EXPECT_EQ(together, problem.run(Isa::kScalar));
-  for (const int i : {0, 1, 7, 64, 69}) {
-    const Result alone = problem.run(isa(), i, 1);
-    EXPECT_EQ(alone.max[0], together.max[at(i)]);
-    EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
-    EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 40)) << i;
+  for (const auto& [lora, rope] : {std::pair{40, 8}, {128, 64}}) {
+    LatentProblem problem{format(), 70, 100, lora, rope, {}};
+    for (int i = 0; i < 70; ++i) problem.n_visible.push_back(i * 53 % 101);
+    const Result together = problem.run(isa());
+    EXPECT_EQ(together, problem.run(Isa::kScalar)) << lora;
+    for (const int i : {0, 1, 7, 64, 69}) {
+      const Result alone = problem.run(isa(), i, 1);
+      EXPECT_EQ(alone.max[0], together.max[at(i)]);
+      EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
+      EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * lora))
+          << i;
+    }
   }
 }
 
