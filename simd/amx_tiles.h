@@ -71,11 +71,6 @@ LEYDEN_INLINE void tile_dot_u8_u8() {
   asm volatile("tdpbuud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
 }
 
-/// The low bytes of sixteen integers.
-LEYDEN_INLINE void store_low8(void* p, I32x16 x) {
-  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
-}
-
 /// kSum[m][n] += the sum over k of kA[m][2 k ..] times kB[k][2 n ..], two bf16 each, in the order
 /// of simd/matmul.h.
 template <int kSum, int kA, int kB>

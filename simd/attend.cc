@@ -20,15 +20,15 @@ std::size_t float_bytes(int key_dim, int value_dim) {
 
 /// The pieces of simd/attend_fixed_layout.h for keys of one or two sections, each of whole lines.
 std::size_t fixed_bytes(std::size_t key_width, std::size_t key_runs, int value_dim) {
-  constexpr std::size_t kRows = 32, kPieces = 12;
+  constexpr std::size_t kRows = 32, kPieces = 11;
   const std::size_t value_width = padded(value_dim);
   const std::size_t value_runs = n_runs(value_dim);
   const std::size_t panels = kKeyChunk * (key_width + value_width) * 2;
   const std::size_t scales = (key_runs + 2 * value_runs) * kKeyChunk * 4;
   const std::size_t codes = kTileRows * std::max(key_width, value_width) * 2;
   const std::size_t row = kKeyChunk * 4 + value_runs * (kKeyChunk * 2 + 4);
-  const std::size_t amx = kTileRows * key_width * 2 + std::max(key_width, value_width) * 2;
-  return panels + scales + codes + kRows * row + amx + kPieces * kLine;
+  const std::size_t query = kTileRows * key_width * 2;
+  return panels + scales + codes + kRows * row + query + kPieces * kLine;
 }
 
 }  // namespace

@@ -159,11 +159,11 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
   }
 }
 
-/// p of one query becomes weights, given to put(run, key, sixteen of them), zeros from n_visible up
-/// to n_keys and on to the end of its sixteen.
+/// p of one query becomes weights: put(run, weights) stores those of a run of values, weights(key)
+/// being those of sixteen keys.
 template <typename Put>
 LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, int row,
-                               int n_visible, int n_keys, float sum, const Put& put) {
+                               int n_visible, float sum, const Put& put) {
   const float* p = s.score + row * kKeyChunk;
   const int value_runs = n_runs(chunk.value_dim);
   const float by_sum = kFixedWeightSum / sum;  // infinite without keys
@@ -173,9 +173,10 @@ LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, i
     const float top = n_visible > 0 ? chunk.value_top[run * kKeyChunk + n_visible - 1] : 0.0f;
     const bool is_zero = top < kSmallestFixed;
     const F32x16 factor = broadcast(is_zero ? 0.0f : limit / top);
-    for (int k = 0; k < n_keys; k += 16) {
-      put(run, k, round_to_i32(load(p + k) * load(scale + k) * factor));
-    }
+    put(
+        run, [&](int k) __attribute__((always_inline)) {
+          return round_to_i32(load(p + k) * load(scale + k) * factor);
+        });
     s.w_scale[row * value_runs + run] = is_zero ? 0.0f : top / limit;
   }
 }
@@ -223,9 +224,11 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
     exponentiate(s.score + i * kKeyChunk, n, seen, partial.max + i, partial.sum + i);
     std::int16_t* const w = s.w + std::ptrdiff_t{i} * n_runs(chunk.value_dim) * kKeyChunk;
     fix_weights(
-        chunk, s, i, n, seen,
-        partial.sum[i], [&](int run, int k, I32x16 codes) __attribute__((always_inline)) {
-          store_codes(w + run * kKeyChunk + k, codes);
+        chunk, s, i, n,
+        partial.sum[i], [&](int run, const auto& weights) __attribute__((always_inline)) {
+          for (int k = 0; k < seen; k += 16) {
+            store_codes(w + run * kKeyChunk + k, weights(k));
+          }
         });
   }
   for (int dim = 0; dim < chunk.value_dim; dim += kCellPanel) {

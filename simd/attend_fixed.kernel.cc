@@ -10,12 +10,12 @@ namespace {
 
 /// The codes of up to sixteen rows as bytes, [2][16][width]; missing rows are zeros.
 template <Role kRole>
-LEYDEN_INLINE void fix_rows(const float* x, std::ptrdiff_t stride, int n, int width,
-                            std::int16_t* row, float* scale, std::byte* bytes) {
+LEYDEN_INLINE void fix_rows(const float* x, std::ptrdiff_t stride, int n, int width, float* scale,
+                            std::byte* bytes) {
   std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * width;
   for (int i = 0; i < n; ++i) {
-    fix_row<kRole>(F32Row{x + i * stride}, width, row, scale + i, kKeyChunk);
-    split_codes(row, width, bytes + std::ptrdiff_t{i} * width, low + std::ptrdiff_t{i} * width);
+    fix_row_bytes<kRole>(F32Row{x + i * stride}, width, bytes + std::ptrdiff_t{i} * width,
+                         low + std::ptrdiff_t{i} * width, scale + i, kKeyChunk);
   }
   blank_bytes(bytes, n, width, scale, n_runs(width));
   blank_bytes(low, n, width, scale, 0);
@@ -30,13 +30,14 @@ void attend_amx(const AttendArgs& args) {
   for (int first = 0; first < args.n_keys; first += kTileRows) {
     const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
     fix_rows<Role::kKey>(args.key + first * args.key_stride, args.key_stride, n, args.key_dim,
-                         p.row, p.key_scale + first, bytes);
+                         p.key_scale + first, bytes);
     pack_keys<2>(bytes, args.key_dim, first, keys);
     fix_rows<Role::kValue>(args.value + first * args.value_stride, args.value_stride, n,
-                           args.value_dim, p.row, p.value_scale + first, bytes);
+                           args.value_dim, p.value_scale + first, bytes);
     pack_values<2>(bytes, args.value_dim, first, values);
   }
   find_tops(p, args.n_keys, value_runs);
+  blank_scales(p.value_scale, args.n_keys, value_runs);
   attend_amx({{nullptr,
                p.key_scale,
                nullptr,

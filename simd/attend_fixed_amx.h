@@ -24,6 +24,36 @@ LEYDEN_INLINE bool has_amx_form(int key_dim, int rope_dim, int value_dim) {
          key_dim + rope_dim <= kAmxMaxRuns * kFixedRun;
 }
 
+/// c1 and c0 of 64 codes.
+LEYDEN_INLINE void store_code_bytes(const I32x16 (&codes)[4], std::byte* high, std::byte* low) {
+  alignas(kLine) static constexpr std::uint8_t kBytes[64] = {
+      0,  4,  8,  12, 16, 20, 24, 28, 32, 36,  40,  44,  48,  52,  56,  60,
+      64, 68, 72, 76, 80, 84, 88, 92, 96, 100, 104, 108, 112, 116, 120, 124,
+      1,  5,  9,  13, 17, 21, 25, 29, 33, 37,  41,  45,  49,  53,  57,  61,
+      65, 69, 73, 77, 81, 85, 89, 93, 97, 101, 105, 109, 113, 117, 121, 125};
+  const __m512i bytes = _mm512_load_si512(kBytes);  // bytes 0 of two registers, then bytes 1
+  const __m512i first = _mm512_permutex2var_epi8(codes[0].v, bytes, codes[1].v);
+  const __m512i last = _mm512_permutex2var_epi8(codes[2].v, bytes, codes[3].v);
+  _mm512_storeu_si512(low, _mm512_shuffle_i64x2(first, last, 0x44));
+  _mm512_storeu_si512(high, _mm512_shuffle_i64x2(first, last, 0xee));
+}
+
+/// fix_row as bytes: width, a multiple of 64, of c1 and of c0.
+template <Role kRole, typename Row>
+LEYDEN_INLINE void fix_row_bytes(Row row, int width, std::byte* high, std::byte* low, float* scale,
+                                 std::ptrdiff_t scale_stride) {
+  for (int begin = 0; begin < width; begin += kFixedRun, scale += scale_stride) {
+    const int stop = width - begin < kFixedRun ? width : begin + kFixedRun;
+    const F32x16 factor = run_factor<kRole>(row, begin, stop, width, scale);
+    for (int i = begin; i < stop; i += kAmxRowBytes) {
+      I32x16 codes[4];
+      LEYDEN_UNROLL
+      for (int j = 0; j < 4; ++j) codes[j] = round_to_i32(row.at(i + 16 * j, width) * factor);
+      store_code_bytes(codes, high + i, low + i);
+    }
+  }
+}
+
 /// n codes, a multiple of 32, as c1 and c0.
 LEYDEN_INLINE void split_codes(const std::int16_t* codes, int n, std::byte* high, std::byte* low) {
   for (int i = 0; i < n; i += 32) {
@@ -95,6 +125,14 @@ LEYDEN_INLINE void blank_bytes(std::byte* rows, int n, int width, float* scale, 
       _mm512_storeu_si512(rows + std::ptrdiff_t{i} * width + d, _mm512_setzero_si512());
     }
     for (int run = 0; run < runs; ++run) scale[run * kKeyChunk + i] = 0.0f;
+  }
+}
+
+/// Scales of the keys behind n_keys that share a tile register with it: their weights are zero
+/// times the scale.
+LEYDEN_INLINE void blank_scales(float* scale, int n_keys, int runs) {
+  for (int run = 0; run < runs; ++run) {
+    for (int k = n_keys; k % kAmxRowBytes != 0; ++k) scale[run * kKeyChunk + k] = 0.0f;
   }
 }
 
@@ -322,20 +360,21 @@ LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const Fixe
   const AmxWeights weights = {reinterpret_cast<std::byte*>(s.w), stride};
   for (int r = 0; r < n_rows; ++r) {
     const int n = n_visible == nullptr ? chunk.scales.n_keys : n_visible[r];
-    exponentiate(s.score + r * kKeyChunk, n, seen, partial.max + r, partial.sum + r);
+    exponentiate(s.score + r * kKeyChunk, n, n_steps * kAmxRowBytes, partial.max + r,
+                 partial.sum + r);
     std::byte* const high = weights.high + r * stride;
     std::byte* const low = weights.low() + r * stride;
-    const auto put = [&](int run, int k, I32x16 w) __attribute__((always_inline)) {
-      const int at = run * kKeyChunk + k;
-      store_low8(high + at, shift_right<8>(w));
-      store_low8(low + at, w);
-    };
-    fix_weights(chunk.scales, s, r, n, seen, partial.sum[r], put);
-    for (int run = 0; run < n_runs(chunk.scales.value_dim); ++run) {
-      for (int k = (seen + 15) / 16 * 16; k < n_steps * kAmxRowBytes; k += 16) {
-        put(run, k, zero_i32());
-      }
-    }
+    fix_weights(
+        chunk.scales, s, r, n,
+        partial.sum[r], [&](int run, const auto& weights_of) __attribute__((always_inline)) {
+          for (int k = 0; k < n_steps * kAmxRowBytes; k += kAmxRowBytes) {
+            I32x16 codes[4];
+            LEYDEN_UNROLL
+            for (int j = 0; j < 4; ++j) codes[j] = weights_of(k + 16 * j);
+            const int at = run * kKeyChunk + k;
+            store_code_bytes(codes, high + at, low + at);
+          }
+        });
   }
   if (chunk.value_bytes == 1) {
     mix_values<1>(chunk, weights, n_rows, n_steps, s.w_scale, partial.out, partial.out_stride,

@@ -26,8 +26,7 @@ struct Packing {
   float* value_top;
   std::int16_t* codes;
   FixedScratch scratch;
-  std::byte* query;   // AMX: [2][kTileRows][key_width]
-  std::int16_t* row;  // AMX: codes of one row
+  std::byte* query;  // bytes of kTileRows queries (simd/attend_fixed_amx.h)
 };
 
 /// key_width: padded codes of a key, all sections.
@@ -48,7 +47,6 @@ LEYDEN_INLINE Packing lay_out(std::byte* memory, int key_width, int key_runs, in
   p.scratch.w = pieces.take<std::int16_t>(std::ptrdiff_t{kFixedRows} * value_runs * kKeyChunk);
   p.scratch.w_scale = pieces.take<float>(std::ptrdiff_t{kFixedRows} * value_runs);
   p.query = pieces.take<std::byte>(std::ptrdiff_t{2} * kTileRows * key_width);
-  p.row = pieces.take<std::int16_t>(key_width > value_width ? key_width : value_width);
   return p;
 }
 

@@ -51,6 +51,19 @@ LEYDEN_INLINE float code_limit(Row row, int begin, int stop, int width, float in
   return limit < kFixedKeyLimit ? limit : kFixedKeyLimit;
 }
 
+/// What the values of a run are multiplied by to become codes; sets its scale.
+template <Role kRole, typename Row>
+LEYDEN_INLINE F32x16 run_factor(Row row, int begin, int stop, int width, float* scale) {
+  F32x16 largest = zero_f32();
+  for (int i = begin; i < stop; i += 16) largest = max(abs(row.at(i, width)), largest);
+  const float max_abs = fold_max(largest);
+  const bool is_zero = max_abs < kSmallestFixed;
+  const float inverse = is_zero ? 0.0f : 1.0f / max_abs;
+  const float limit = is_zero ? 0.0f : code_limit<kRole>(row, begin, stop, width, inverse);
+  *scale = is_zero ? 0.0f : max_abs / limit;
+  return broadcast(limit * inverse);
+}
+
 /// codes [padded(width)] and scale [n_runs(width)] of a row, scales at a distance.
 template <Role kRole, typename Row>
 LEYDEN_INLINE void fix_row(Row row, int width, std::int16_t* codes, float* scale,
@@ -58,17 +71,10 @@ LEYDEN_INLINE void fix_row(Row row, int width, std::int16_t* codes, float* scale
   const int end = padded(width);
   for (int begin = 0; begin < end; begin += kFixedRun, scale += scale_stride) {
     const int stop = end - begin < kFixedRun ? end : begin + kFixedRun;
-    F32x16 largest = zero_f32();
-    for (int i = begin; i < stop; i += 16) largest = max(abs(row.at(i, width)), largest);
-    const float max_abs = fold_max(largest);
-    const bool is_zero = max_abs < kSmallestFixed;
-    const float inverse = is_zero ? 0.0f : 1.0f / max_abs;
-    const float limit = is_zero ? 0.0f : code_limit<kRole>(row, begin, stop, width, inverse);
-    const F32x16 factor = broadcast(limit * inverse);
+    const F32x16 factor = run_factor<kRole>(row, begin, stop, width, scale);
     for (int i = begin; i < stop; i += 16) {
       store_codes(codes + i, round_to_i32(row.at(i, width) * factor));
     }
-    *scale = is_zero ? 0.0f : max_abs / limit;
   }
 }
 

@@ -67,6 +67,7 @@ bool is_given_tiles() {
 bool has_amx() {
   constexpr std::uint64_t kTileStates = 0x60000;
   static const bool has = has_avx512vnni() && has_bits(saved_states(), kTileStates) &&
+                          has_bits(cpuid(7).ecx, bits({1 /*VBMI*/})) &&
                           has_bits(cpuid(7).edx, bits({22 /*BF16*/, 24 /*TILE*/, 25 /*INT8*/})) &&
                           is_given_tiles();
   return has;

@@ -12,7 +12,7 @@ enum class Isa {
   kAvx2,        // AVX2, FMA, F16C
   kAvx512,      // AVX-512 F, BW, VL, DQ
   kAvx512Vnni,  // AVX-512 VNNI and BF16
-  kAmx,         // AMX-INT8 and AMX-BF16
+  kAmx,         // AMX-INT8, AMX-BF16, AVX-512 VBMI
 };
 
 /// "scalar", "avx2", "avx512", "avx512vnni" or "amx": the values of LEYDEN_ISA.

@@ -21,10 +21,11 @@ struct Bf16Latents {
 #if defined(LEYDEN_ISA_amx)
   static constexpr int kBytes = 2;
   /// The kinds of bytes of one row, [16][kv_lora_rank] apart.
-  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, std::int16_t* codes,
-                                float* scale, std::byte* bytes) {
-    load(row, kv_lora_rank, codes, scale);
-    split_codes(codes, kv_lora_rank, bytes, bytes + std::ptrdiff_t{kTileRows} * kv_lora_rank);
+  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, float* scale,
+                                std::byte* bytes) {
+    fix_row_bytes<Role::kValue>(Bf16Row{reinterpret_cast<const std::uint16_t*>(row)}, kv_lora_rank,
+                                bytes, bytes + std::ptrdiff_t{kTileRows} * kv_lora_rank, scale,
+                                kKeyChunk);
   }
 #endif
 };
@@ -57,7 +58,7 @@ struct Int8Latents {
   }
 #if defined(LEYDEN_ISA_amx)
   static constexpr int kBytes = 1;
-  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, std::int16_t*, float* scale,
+  LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, float* scale,
                                 std::byte* bytes) {
     __builtin_memcpy(bytes, row, static_cast<std::size_t>(kv_lora_rank));
     for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
@@ -87,7 +88,7 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
     for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
     const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
     for (int i = 0; i < n; ++i) {
-      Latents::load_bytes(args.rows[first + i], rank, p.row, p.key_scale + first + i,
+      Latents::load_bytes(args.rows[first + i], rank, p.key_scale + first + i,
                           bytes + std::ptrdiff_t{i} * rank);
     }
     for (int b = 0; b < kBytes; ++b) {
@@ -99,10 +100,10 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
     std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * rope_dim;
     for (int i = 0; i < n; ++i) {
       const std::byte* rope = Latents::rope(args.rows[first + i], rank);
-      fix_row<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, rope_dim, p.row,
-                          rope_scale + first + i, kKeyChunk);
-      split_codes(p.row, rope_dim, bytes + std::ptrdiff_t{i} * rope_dim,
-                  low + std::ptrdiff_t{i} * rope_dim);
+      fix_row_bytes<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, rope_dim,
+                                bytes + std::ptrdiff_t{i} * rope_dim,
+                                low + std::ptrdiff_t{i} * rope_dim, rope_scale + first + i,
+                                kKeyChunk);
     }
     blank_bytes(bytes, n, rope_dim, rope_scale + first, rope_runs);
     blank_bytes(low, n, rope_dim, rope_scale + first, 0);
@@ -110,6 +111,7 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
   }
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
+  blank_scales(p.value_scale, args.n_keys, value_runs);
   attend_amx({{nullptr,
                p.key_scale,
                nullptr,
