@@ -47,7 +47,8 @@ struct AttendPartial {
 ///   queries 1 / 14000, values 1 / 5300; the cache has rounded bf16 latents to 1 / 900, int8 ones
 ///   to 1 / 160. A weight is off by 1 / 65534 of the chunk's largest if few keys matter, by 1 /
 ///   4094 if all 256 matter alike.
-/// Speed: vpdpwssd does twice the products of an f32 fma, and AMX, which multiplies the two bytes of a
+/// Speed: vpdpwssd does twice the products of an f32 fma, and AMX, which multiplies the two bytes
+/// of a
 ///   code apart, eight times as many; vdpbf16ps, half as many as vpdpwssd on some CPUs, would round
 ///   p to 8 bits. Queries of 8 bits against int8 latents (vpdpbusd) would save a sixth
 ///   of the time, and were measurably worse (docs/design.md).

@@ -73,6 +73,8 @@ namespace leyden::simd {
 /// Those that the level amx has in a form of its own. It takes the others from avx512vnni.
 #define LEYDEN_AMX_KERNELS(X)           \
   X(matmul_bf16, MatmulFn)              \
+  X(matmul_int8, MatmulFn)              \
+  X(matmul_int4, MatmulFn)              \
   X(attend_int16, AttendFn)             \
   X(latent_attend_bf16, LatentAttendFn) \
   X(latent_attend_int8, LatentAttendFn) \

@@ -44,7 +44,7 @@ struct MatmulArgs {
       nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
 };
 
-constexpr std::size_t kMatmulScratchBytes = 8 * 1024;
+constexpr std::size_t kMatmulScratchBytes = 32 * 1024;
 
 /// out[t][r] = sum_k x[t][k] * W[r][k].
 ///

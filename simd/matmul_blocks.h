@@ -26,6 +26,7 @@ LEYDEN_INLINE void in_this_order() { asm volatile("" ::: "memory"); }
 
 struct Int8 {
   using Quad = OffsetRows;
+  static constexpr int kOffset = kInt8Offset;
   static constexpr std::size_t kBytes = kBlockBytesInt8;
   static constexpr int kLinesPerGroup = kQuads;
   static constexpr int kHastyTokens = 4;
@@ -47,6 +48,7 @@ struct Int8 {
 
 struct Int4 {
   using Quad = I8Rows;
+  static constexpr int kOffset = kInt4Offset;
   static constexpr std::size_t kBytes = kBlockBytesInt4;
   static constexpr int kLinesPerGroup = kQuads / 2;
   static constexpr int kHastyTokens = 1;

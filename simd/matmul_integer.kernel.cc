@@ -1,5 +1,8 @@
 #include "simd/matmul_few.h"
 #include "simd/matmul_many.h"
+#if defined(LEYDEN_ISA_amx)
+#include "simd/matmul_amx.h"
+#endif
 
 // int8 and int4 weights.
 namespace leyden::simd::LEYDEN_ISA {
@@ -10,6 +13,9 @@ template <int kTokens, typename Format>
 LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
                                   const ActivationPanel& panel) {
   if constexpr (kTokens > kFewTokens) {
+#if defined(LEYDEN_ISA_amx)
+    if (panel.width >= kAmxTokens) return multiply_amx(format, args, panel);
+#endif
     multiply_many(format, args, panel);
   } else if (panel.width == kTokens) {
     multiply_few<kTokens>(format, args, panel);

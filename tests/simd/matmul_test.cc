@@ -49,6 +49,7 @@ TEST_P(MatmulTest, MatchesTheReferenceForCroppedTiles) {
   for (const int n_rows : {1, 7, 15, 17, 31, 33, 48, 63, 65, 80, 144}) {
     expect_reference_bits(n_rows, 3, {1});
     expect_reference_bits(n_rows, 3, {5});
+    expect_reference_bits(n_rows, 3, {20});
   }
 }
 
@@ -71,6 +72,7 @@ TEST_P(MatmulTest, MatchesTheReferenceAtTheExtremes) {
                               Values::kSubnormal, Values::kJustSubnormal}) {
     expect_reference_bits(17, 3, {1}, values);
     expect_reference_bits(17, 3, {16, 2}, values);
+    expect_reference_bits(33, 3, {49}, values);
   }
 }
 
