@@ -12,10 +12,10 @@ namespace leyden::tools {
 void prepare_process() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
-    // The lowest free number is this one. Reading what was closed, or writing to it, must go on
-    // failing, hence the wrong direction.
+    // The lowest free number is this one. Writing results to what was closed must go on failing,
+    // hence the wrong direction; but whoever closes standard error wants to hear nothing.
     [[maybe_unused]] const int opened =
-        ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        ::open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR);
   }
   std::signal(SIGXFSZ, SIG_IGN);
 }

@@ -39,7 +39,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      if (!std::cout.flush()) throw std::runtime_error("standard output: can't write");
+      return 0;
+    }
     std::cerr << "leyden: " << visible(error.what()) << "\nTry 'leyden";
     for (const CLI::App* chosen : app.get_subcommands()) std::cerr << ' ' << chosen->get_name();
     std::cerr << " --help'.\n";

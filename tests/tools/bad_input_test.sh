@@ -282,7 +282,7 @@ test_an_unwritable_target_is_named_and_nothing_is_left() {
   call run -p x -n 1 --json "$work/none/x.json"
   refuses "$work/none/x.json"
   for arguments in "run -p x -n 1 --greedy" "tokenize --jsonl $work/line" "render --format v3 --jsonl $work/line" \
-    "inspect $checkpoint --json -" "logits --tokens 1" "inspect $checkpoint"; do
+    "inspect $checkpoint --json -" "logits --tokens 1" "inspect $checkpoint" "run --help" "--version"; do
     printf '{"text": "x", "messages": [{"role": "user", "content": "x"}]}\n' >"$work/line"
     called="leyden $arguments >/dev/full"
     # shellcheck disable=SC2086
@@ -327,6 +327,11 @@ test_closed_standard_files_do_no_harm() {
   refuses "standard output: can't write"
   call inspect --verify "$work/closed.leyden" # what was meant for standard output isn't in it
   exits 0
+  called="leyden inspect --json - 2>&-"
+  "$leyden" inspect "$checkpoint" --json - 2>&- >"$work/out" </dev/null
+  status=$?
+  exits 0
+  says out '"kind"'
   called="leyden run 2>&-"
   "$leyden" run -p "What is 7 + 8?" --greedy --json "$work/closed.json" 2>&- >"$work/out" </dev/null
   status=$?

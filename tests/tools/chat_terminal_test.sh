@@ -284,6 +284,14 @@ test_control_characters_of_the_model_are_pictures() {
   enter "hello"
   sees "␛␛␛"
 }
+test_control_characters_are_pictures_for_run_too_but_only_at_a_terminal() {
+  tmux_ kill-session -t =leyden 2>/dev/null
+  tmux_ new-session -d -s leyden -x 100 -y 30 \
+    "'$leyden' run -p hello -n 3 --greedy --logit-bias $escape_token=1000; echo \"[exit \$?]\"; cat"
+  ends 0
+  sees "␛␛␛"
+  equals "$("$leyden" run -p hello -n 3 --greedy --logit-bias "$escape_token=1000")" $'\e\e\e'
+}
 test_no_color_and_dumb_terminals_get_plain_text() {
   local escape=$'\e'
   with="NO_COLOR=1" start --greedy
