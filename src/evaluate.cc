@@ -13,7 +13,7 @@ namespace leyden {
 namespace {
 
 /// Tokens whose logits are held at a time.
-constexpr std::size_t kRows = 128;
+constexpr std::size_t kHeldRows = 128;
 
 using Row = std::span<const float>;
 
@@ -60,7 +60,7 @@ class DocumentReader {
       : session_(engine), vocab_(static_cast<std::size_t>(engine->config().vocab_size)) {}
 
   void begin() { session_.truncate(0); }
-  /// The logits after each of the next tokens, at most kRows. trace: what was chosen, or null.
+  /// The logits after each of the next tokens, at most kHeldRows. trace: what was chosen, or null.
   std::vector<Row> read(std::span<const std::int32_t> tokens, std::size_t document_size,
                         model::Trace* trace = nullptr) {
     logits_.resize(tokens.size() * vocab_);
@@ -89,8 +89,8 @@ Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documen
   double loss = 0;
   for (const auto& document : documents) {
     reader.begin();
-    for (std::size_t first = 0; first + 1 < document.size(); first += kRows) {
-      const std::size_t n = std::min(kRows, document.size() - 1 - first);
+    for (std::size_t first = 0; first + 1 < document.size(); first += kHeldRows) {
+      const std::size_t n = std::min(kHeldRows, document.size() - 1 - first);
       const auto rows = reader.read(std::span(document).subspan(first, n), document.size());
       for (std::size_t t = 0; t < n; ++t) {
         const auto next = static_cast<std::size_t>(document[first + t + 1]);
@@ -120,8 +120,8 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
   std::uint64_t done = 0;
   for (const auto& document : documents) {
     reader.begin();
-    for (std::size_t first = 0; first < document.size(); first += kRows) {
-      const std::size_t n = std::min(kRows, document.size() - first);
+    for (std::size_t first = 0; first < document.size(); first += kHeldRows) {
+      const std::size_t n = std::min(kHeldRows, document.size() - first);
       model::Trace trace;
       reader.read(std::span(document).subspan(first, n), document.size(), &trace);
       for (std::size_t layer = 0; layer < counts.size(); ++layer) {
@@ -153,8 +153,8 @@ Divergence divergence(const std::shared_ptr<const Engine>& engine,
   for (const auto& document : documents) {
     mine.begin();
     theirs.begin();
-    for (std::size_t first = 0; first < document.size(); first += kRows) {
-      const std::size_t n = std::min(kRows, document.size() - first);
+    for (std::size_t first = 0; first < document.size(); first += kHeldRows) {
+      const std::size_t n = std::min(kHeldRows, document.size() - first);
       const auto tokens = std::span(document).subspan(first, n);
       const auto p = theirs.read(tokens, document.size());
       const auto q = mine.read(tokens, document.size());

@@ -13,7 +13,7 @@ using runtime::MemoryHome;
 constexpr std::int64_t kSamples = 4096;  // per arena
 constexpr std::int64_t kSamplesOfCachePage = 64;
 constexpr double kTolerated = 0.01;
-constexpr double kHugePage = 2 << 20;
+constexpr auto kHugePage = static_cast<double>(runtime::kHugePage);
 /// A node with less than this to give counts as full.
 constexpr std::size_t kFull = std::size_t{64} << 20;
 

@@ -77,7 +77,7 @@ bool lies_in_reserved_pages(std::size_t bytes, runtime::HugePages pages,
     reserved += runtime::node_memory(node.os_index).free_huge_pages;
   }
   if (pages == runtime::HugePages::kHugetlb && reserved < bytes) {
-    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    using runtime::kHugePage;
     const std::size_t needed = (bytes + kHugePage - 1) / kHugePage, free = reserved / kHugePage;
     const std::size_t all = runtime::huge_page_state().reserved;
     throw std::runtime_error(fmt::format(

@@ -12,7 +12,6 @@
 namespace leyden::runtime {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kSmallPage = 4096;
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {

@@ -10,8 +10,6 @@
 namespace leyden::runtime {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
 hwloc_membind_policy_t policy_of(MemoryHome::Kind kind) {
   return kind == MemoryHome::Kind::kInterleave ? HWLOC_MEMBIND_INTERLEAVE : HWLOC_MEMBIND_BIND;
 }

@@ -5,6 +5,8 @@
 
 namespace leyden::runtime {
 
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20;  // bytes
+
 /// On which NUMA nodes the pages of some memory shall lie.
 struct MemoryHome {
   enum class Kind {
