@@ -7,12 +7,16 @@
 #include <oneapi/tbb/task_group.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <exception>
+#include <latch>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,6 +63,29 @@ class WorkerQuota {
   int n_workers_;
 };
 
+/// oneTBB's threads start each other, and where one can't, an exception ends the program. So
+/// whether there is room for n of them at once, and a quarter more, as they need more than their
+/// stacks, is tried with threads that do nothing. Errors: std::system_error, std::bad_alloc.
+void try_threads(int n) {
+  std::latch end(1);
+  std::vector<std::jthread> threads;
+  n += (n + 3) / 4;
+  threads.reserve(static_cast<std::size_t>(n));
+  try {
+    for (; n > 0; --n) {
+      threads.emplace_back([&end] {
+        void* const volatile some = std::malloc(1);  // which gives the thread a heap of its own
+        std::free(some);
+        end.wait();
+      });
+    }
+  } catch (...) {
+    end.count_down();
+    throw;
+  }
+  end.count_down();
+}
+
 }  // namespace
 
 struct ThreadTeam::State {
@@ -89,6 +116,7 @@ struct ThreadTeam::State {
   alignas(64) std::atomic<std::uint32_t> pieces_done{0};
   alignas(64) std::atomic<int> sleepers{0};
   std::atomic<bool> stopping{false};
+  std::atomic<int> n_started{0};
 
   const void* context = nullptr;
   Call call = nullptr;
@@ -102,6 +130,7 @@ struct ThreadTeam::State {
   std::deque<Arena> arenas;
 
   void start_workers();
+  void await_workers() const;
   void stop_workers();
   void fill_queues(std::span<const int> piece_homes, std::uint32_t new_job);
   void work_on(std::uint32_t current, int worker);
@@ -156,6 +185,7 @@ std::uint32_t ThreadTeam::State::wait_for_job(std::uint32_t seen) {
 }
 
 void ThreadTeam::State::worker_loop(int worker) {
+  n_started.fetch_add(1, std::memory_order_release);
   const ThreadBinding bound(crew.workers[static_cast<std::size_t>(worker)].cpu);
   for (std::uint32_t seen = 0;;) {
     seen = wait_for_job(seen);
@@ -175,6 +205,17 @@ void ThreadTeam::State::start_workers() {
       home.arena.execute(
           [&home, this, worker] { home.workers.run([this, worker] { worker_loop(worker); }); });
     }
+  }
+}
+
+/// Until all have begun, so that nothing else takes the room they were found to have. Not for ever:
+/// what a thread that never comes should have done, others do.
+void ThreadTeam::State::await_workers() const {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::seconds(1);
+  const int all = crew.size() - 1;
+  while (n_started.load(std::memory_order_acquire) < all && Clock::now() < end) {
+    std::this_thread::yield();
   }
 }
 
@@ -214,7 +255,9 @@ void ThreadTeam::State::fill_queues(std::span<const int> piece_homes, std::uint3
 
 ThreadTeam::ThreadTeam(const Crew& crew) : crew_(crew), state_(std::make_unique<State>(crew_)) {
   try {
+    try_threads(crew_.size() - 1);
     state_->start_workers();
+    state_->await_workers();
   } catch (const std::bad_alloc&) {
     state_->stop_workers();
     throw;

@@ -385,6 +385,15 @@ test_little_address_space_is_a_sentence() {
     [[ $status == 0 ]] && ended=$megabytes
   done
   ((ended > 0)) || fail "it never had enough"
+  for megabytes in 60 100 200 300 400 1000; do
+    called="leyden run -t 64, ulimit -v $megabytes MB"
+    (
+      ulimit -v $((megabytes * 1024))
+      timeout 60 "$leyden" run -p "What is 7 + 8?" -n 4 --greedy -t 64 >"$work/out" 2>"$work/err" </dev/null
+    )
+    status=$?
+    [[ $status == 0 ]] || refuses
+  done
 }
 test_a_context_longer_than_memory_is_refused_with_a_table() {
   cp -r "$checkpoint" "$work/long"
