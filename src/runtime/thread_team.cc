@@ -68,16 +68,19 @@ class WorkerQuota {
 /// stacks, is tried with threads that do nothing. Errors: std::system_error, std::bad_alloc.
 void try_threads(int n) {
   std::latch end(1);
+  std::atomic<std::size_t> n_begun = 0;
   std::vector<std::jthread> threads;
   n += (n + 3) / 4;
   threads.reserve(static_cast<std::size_t>(n));
   try {
     for (; n > 0; --n) {
-      threads.emplace_back([&end] {
+      threads.emplace_back([&] {
         void* const volatile some = std::malloc(1);  // which gives the thread a heap of its own
         std::free(some);
+        n_begun.fetch_add(1, std::memory_order_release);
         end.wait();
       });
+      while (n_begun.load(std::memory_order_acquire) < threads.size()) std::this_thread::yield();
     }
   } catch (...) {
     end.count_down();
