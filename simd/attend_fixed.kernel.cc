@@ -37,7 +37,6 @@ void attend_amx(const AttendArgs& args) {
     pack_values<2>(bytes, args.value_dim, first, values);
   }
   find_tops(p, args.n_keys, value_runs);
-  blank_scales(p.value_scale, args.n_keys, value_runs);
   attend_amx({{nullptr,
                p.key_scale,
                nullptr,

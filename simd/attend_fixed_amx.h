@@ -128,14 +128,6 @@ LEYDEN_INLINE void blank_bytes(std::byte* rows, int n, int width, float* scale, 
   }
 }
 
-/// Scales of the keys behind n_keys that share a tile register with it: their weights are zero
-/// times the scale.
-LEYDEN_INLINE void blank_scales(float* scale, int n_keys, int runs) {
-  for (int run = 0; run < runs; ++run) {
-    for (int k = n_keys; k % kAmxRowBytes != 0; ++k) scale[run * kKeyChunk + k] = 0.0f;
-  }
-}
-
 /// Both of these for keys `first` .., whose kBytes kinds of bytes lie in rows [kBytes][16][width].
 template <int kBytes>
 LEYDEN_INLINE void pack_keys(const std::byte* rows, int width, int first, std::byte* keys) {
@@ -364,6 +356,9 @@ LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const Fixe
                  partial.sum + r);
     std::byte* const high = weights.high + r * stride;
     std::byte* const low = weights.low() + r * stride;
+    // p of keys that nobody sees is zero, and whatever stands where their scales would be, so are
+    // the
+    // low two bytes of a weight: NaN becomes 0x80000000.
     fix_weights(
         chunk.scales, s, r, n,
         partial.sum[r], [&](int run, const auto& weights_of) __attribute__((always_inline)) {

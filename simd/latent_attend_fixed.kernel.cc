@@ -111,7 +111,6 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
   }
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
-  blank_scales(p.value_scale, args.n_keys, value_runs);
   attend_amx({{nullptr,
                p.key_scale,
                nullptr,

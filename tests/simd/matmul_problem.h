@@ -1,9 +1,13 @@
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -59,6 +63,29 @@ class AlignedBytes {
   std::vector<std::byte> storage_;
 };
 
+/// A copy of some bytes with a page behind it that can't be read.
+class GuardedBytes {
+ public:
+  GuardedBytes(const void* from, std::size_t n) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t whole = (n + page - 1) / page * page;
+    size_ = whole + page;
+    memory_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(static_cast<std::byte*>(memory_) + whole, page, PROT_NONE);
+    data_ = static_cast<std::byte*>(memory_) + (whole - n);
+    std::memcpy(data_, from, n);
+  }
+  GuardedBytes(const GuardedBytes&) = delete;
+  GuardedBytes& operator=(const GuardedBytes&) = delete;
+  ~GuardedBytes() { munmap(memory_, size_); }
+  std::byte* data() { return data_; }
+
+ private:
+  void* memory_;
+  std::byte* data_;
+  std::size_t size_;
+};
+
 /// What the weights and activations of a problem look like.
 enum class Values {
   kRandom,
@@ -108,6 +135,15 @@ class MatmulProblem {
   }
 
   int n_tokens() const { return n_tokens_; }
+
+  /// From now on nothing can be read behind the columns of the last panel.
+  void guard_activations() {
+    const OwnedPanel& last = panels_.back();
+    guarded_q_ = std::make_unique<GuardedBytes>(last.q.data(), last.q.size());
+    guarded_bf16_ = std::make_unique<GuardedBytes>(last.bf16.data(), last.bf16.size() * 2);
+    views_.back().q = reinterpret_cast<const std::int8_t*>(guarded_q_->data());
+    views_.back().bf16 = reinterpret_cast<const std::uint16_t*>(guarded_bf16_->data());
+  }
 
   /// out [n_tokens, stride] where every float outside the result keeps the bits it had.
   std::vector<float> run(Isa isa, int stride, Hints hints = {}) {
@@ -258,6 +294,7 @@ class MatmulProblem {
   std::uint8_t levels_[kInt4Levels];
   std::vector<OwnedPanel> panels_;
   std::vector<ActivationPanel> views_;
+  std::unique_ptr<GuardedBytes> guarded_q_, guarded_bf16_;
 };
 
 }  // namespace leyden::simd::test

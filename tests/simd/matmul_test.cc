@@ -89,6 +89,14 @@ TEST_P(MatmulTest, GivesTheSameBitsHoweverItReadsAhead) {
   }
 }
 
+TEST_P(MatmulTest, ReadsNoActivationsBehindTheLastToken) {
+  for (const int width : {1, 9, 16, 17, 31, 33, 63}) {
+    MatmulProblem problem(format(), 33, 3, {width}, Values::kRandom, /*seed=*/7);
+    problem.guard_activations();
+    EXPECT_EQ(bits_of(problem.run(isa(), 33)), bits_of(problem.run(Isa::kScalar, 33))) << width;
+  }
+}
+
 TEST_P(MatmulTest, DoesNothingWithoutRowsOrPanels) {
   expect_reference_bits(0, 2, {1});
   MatmulProblem problem(format(), 16, 1, {}, Values::kRandom, /*seed=*/7);
