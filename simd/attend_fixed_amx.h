@@ -356,9 +356,8 @@ LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const Fixe
                  partial.sum + r);
     std::byte* const high = weights.high + r * stride;
     std::byte* const low = weights.low() + r * stride;
-    // p of keys that nobody sees is zero, and whatever stands where their scales would be, so are
-    // the
-    // low two bytes of a weight: NaN becomes 0x80000000.
+    // p of keys that nobody sees is zero, and whatever stands in the place of their scales, so are
+    // the two low bytes of a weight: NaN becomes 0x80000000.
     fix_weights(
         chunk.scales, s, r, n,
         partial.sum[r], [&](int run, const auto& weights_of) __attribute__((always_inline)) {
