@@ -11,6 +11,7 @@
 #include "formats/container_writer.h"
 #include "formats/load_error.h"
 #include "src/fingerprint.h"
+#include "src/model/layer_count.h"
 #include "src/model/load_meter.h"
 #include "src/model/tensor_builder.h"
 #include "src/model/tied_head.h"
@@ -41,6 +42,7 @@ struct Builders {
       const bool is_there = checkpoint.find(planned.source.name_of(0)) != nullptr;
       if (is_there) plan.push_back(std::move(planned));
     }
+    model::check_layer_count(checkpoint);
     model::check_tied_head(checkpoint);
     const model::FormatChooser choose = format_chooser(recipe, checkpoint);
     all.reserve(plan.size());
