@@ -118,6 +118,8 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int tiles_per_piece = std::max(1, n_tiles / (kPiecesPerThread * n_threads));
   const int n_pieces = (n_tiles + tiles_per_piece - 1) / tiles_per_piece;
 
+  // Asked once: in a virtual machine every question to the CPU is answered by its host.
+  const bool through_l2 = simd::leads_through_l2();
   const std::byte* const memory = weights();
   Limits limits(team, kernels, {memory, kWeightBytes}, format.is_integer);
   limits.measure();
@@ -137,7 +139,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.n_panels = static_cast<int>(activations.panels.size());
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
-      args.through_l2 = simd::leads_through_l2();
+      args.through_l2 = through_l2;
       args.bf16_at_once = format.bf16_at_once;
       args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
       (kernels.*format.matmul)(args);
