@@ -36,6 +36,14 @@ TEST(LayerCount, OfTheConfigMayBeThatOfTheWeights) {
   EXPECT_EQ(refusal_with("v32-tiny-fp8", [](auto&) {}), "");
 }
 
+TEST(LayerCount, BelowThatOfTheWeightsIsRefusedThoughALayerMayPredictFurtherTokens) {
+  const std::string said = refusal_with("v32-tiny-fp8", [](formats::Json& config) {
+    config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() - 1;
+    config["num_nextn_predict_layers"] = 1;
+  });
+  EXPECT_THAT(said, HasSubstr("num_hidden_layers is"));
+}
+
 TEST(LayerCount, BelowThatOfTheWeightsIsRefused) {
   const std::string said = refusal_with("v2lite-tiny", [](formats::Json& config) {
     config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() - 1;
