@@ -17,8 +17,7 @@ LEYDEN_INLINE void fix_rows(const float* x, std::ptrdiff_t stride, int n, int wi
     fix_row_bytes<kRole>(F32Row{x + i * stride}, width, bytes + std::ptrdiff_t{i} * width,
                          low + std::ptrdiff_t{i} * width, scale + i, kKeyChunk);
   }
-  blank_bytes(bytes, n, width, scale, n_runs(width));
-  blank_bytes(low, n, width, scale, 0);
+  blank_bytes<2>(bytes, n, width, scale);
 }
 
 void attend_amx(const AttendArgs& args) {

@@ -118,13 +118,15 @@ LEYDEN_INLINE void pack_value_bytes(const std::byte* rows, int width, int first,
   }
 }
 
-/// Rows n .. 15 become zeros, as do their scales.
-LEYDEN_INLINE void blank_bytes(std::byte* rows, int n, int width, float* scale, int runs) {
+/// Rows n .. 15 of kBytes kinds of bytes, [kBytes][16][width], become zeros, as do their scales.
+template <int kBytes>
+LEYDEN_INLINE void blank_bytes(std::byte* rows, int n, int width, float* scale) {
   for (int i = n; i < kAmxRows; ++i) {
-    for (int d = 0; d < width; d += kLine) {
-      _mm512_storeu_si512(rows + std::ptrdiff_t{i} * width + d, _mm512_setzero_si512());
+    for (int b = 0; b < kBytes; ++b) {
+      std::byte* const row = rows + (std::ptrdiff_t{b} * kAmxRows + i) * width;
+      for (int d = 0; d < width; d += kLine) _mm512_storeu_si512(row + d, _mm512_setzero_si512());
     }
-    for (int run = 0; run < runs; ++run) scale[run * kKeyChunk + i] = 0.0f;
+    for (int run = 0; run < n_runs(width); ++run) scale[run * kKeyChunk + i] = 0.0f;
   }
 }
 

@@ -39,6 +39,11 @@ struct Int8Latents {
   LEYDEN_INLINE const std::byte* scales(const std::byte* row, int kv_lora_rank) {
     return row + (kv_lora_rank + 3) / 4 * 4;
   }
+  LEYDEN_INLINE void load_scales(const std::byte* row, int kv_lora_rank, float* scale) {
+    for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
+      __builtin_memcpy(scale + run * kKeyChunk, scales(row, kv_lora_rank) + run * 4, 4);
+    }
+  }
   LEYDEN_INLINE void load(const std::byte* row, int kv_lora_rank, std::int16_t* codes,
                           float* scale) {
     const auto* latents = reinterpret_cast<const std::int8_t*>(row);
@@ -49,9 +54,7 @@ struct Int8Latents {
       __builtin_memcpy(last, latents + i, static_cast<std::size_t>(kv_lora_rank - i));
       store_step(last, codes + i);
     }
-    for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
-      __builtin_memcpy(scale + run * kKeyChunk, scales(row, kv_lora_rank) + run * 4, 4);
-    }
+    load_scales(row, kv_lora_rank, scale);
   }
   LEYDEN_INLINE const std::byte* rope(const std::byte* row, int kv_lora_rank) {
     return scales(row, kv_lora_rank) + n_runs(kv_lora_rank) * 4;
@@ -61,12 +64,29 @@ struct Int8Latents {
   LEYDEN_INLINE void load_bytes(const std::byte* row, int kv_lora_rank, float* scale,
                                 std::byte* bytes) {
     __builtin_memcpy(bytes, row, static_cast<std::size_t>(kv_lora_rank));
-    for (int run = 0; run < n_runs(kv_lora_rank); ++run) {
-      __builtin_memcpy(scale + run * kKeyChunk, scales(row, kv_lora_rank) + run * 4, 4);
-    }
+    load_scales(row, kv_lora_rank, scale);
   }
 #endif
 };
+
+/// Bytes of one cache row.
+template <typename Latents>
+LEYDEN_INLINE int row_bytes_of(const LatentAttendArgs& args) {
+  return static_cast<int>(Latents::rope(args.rows[0], args.kv_lora_rank) - args.rows[0]) +
+         args.rope_dim * 2;
+}
+
+/// Calls body(first, n) for sixteen of the chunk's rows at a time, n of which there are, and asks
+/// for the lines of the next sixteen before.
+template <typename Body>
+LEYDEN_INLINE void for_sixteens(const LatentAttendArgs& args, int row_bytes, const Body& body) {
+  Wishes wishes = {args.rows, args.n_keys, row_bytes};
+  for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+  for (int first = 0; first < args.n_keys; first += kTileRows) {
+    for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
+    body(first, args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows);
+  }
+}
 
 #if defined(LEYDEN_ISA_amx)
 template <typename Latents>
@@ -80,35 +100,27 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
   auto* const values = reinterpret_cast<std::byte*>(p.values);
   auto* const bytes = reinterpret_cast<std::byte*>(p.codes);
   float* const rope_scale = p.key_scale + value_runs * kKeyChunk;
-  const int row_bytes =
-      static_cast<int>(Latents::rope(args.rows[0], rank) - args.rows[0]) + rope_dim * 2;
-  Wishes wishes = {args.rows, args.n_keys, row_bytes};
-  for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
-  for (int first = 0; first < args.n_keys; first += kTileRows) {
-    for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
-    const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
-    for (int i = 0; i < n; ++i) {
-      Latents::load_bytes(args.rows[first + i], rank, p.key_scale + first + i,
-                          bytes + std::ptrdiff_t{i} * rank);
-    }
-    for (int b = 0; b < kBytes; ++b) {
-      blank_bytes(bytes + std::ptrdiff_t{b} * kTileRows * rank, n, rank, p.key_scale + first,
-                  value_runs);
-    }
-    pack_keys<kBytes>(bytes, rank, first, keys);
-    pack_values<kBytes>(bytes, rank, first, values);
-    std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * rope_dim;
-    for (int i = 0; i < n; ++i) {
-      const std::byte* rope = Latents::rope(args.rows[first + i], rank);
-      fix_row_bytes<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, rope_dim,
-                                bytes + std::ptrdiff_t{i} * rope_dim,
-                                low + std::ptrdiff_t{i} * rope_dim, rope_scale + first + i,
-                                kKeyChunk);
-    }
-    blank_bytes(bytes, n, rope_dim, rope_scale + first, rope_runs);
-    blank_bytes(low, n, rope_dim, rope_scale + first, 0);
-    pack_keys<2>(bytes, rope_dim, first, rope_keys);
-  }
+  const int row_bytes = row_bytes_of<Latents>(args);
+  for_sixteens(
+      args, row_bytes, [&](int first, int n) __attribute__((always_inline)) {
+        for (int i = 0; i < n; ++i) {
+          Latents::load_bytes(args.rows[first + i], rank, p.key_scale + first + i,
+                              bytes + std::ptrdiff_t{i} * rank);
+        }
+        blank_bytes<kBytes>(bytes, n, rank, p.key_scale + first);
+        pack_keys<kBytes>(bytes, rank, first, keys);
+        pack_values<kBytes>(bytes, rank, first, values);
+        std::byte* const low = bytes + std::ptrdiff_t{kTileRows} * rope_dim;
+        for (int i = 0; i < n; ++i) {
+          const std::byte* rope = Latents::rope(args.rows[first + i], rank);
+          fix_row_bytes<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, rope_dim,
+                                    bytes + std::ptrdiff_t{i} * rope_dim,
+                                    low + std::ptrdiff_t{i} * rope_dim, rope_scale + first + i,
+                                    kKeyChunk);
+        }
+        blank_bytes<2>(bytes, n, rope_dim, rope_scale + first);
+        pack_keys<2>(bytes, rope_dim, first, rope_keys);
+      });
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
   attend_amx({{nullptr,
@@ -146,30 +158,25 @@ LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
   std::int16_t* latents = p.codes;
   std::int16_t* ropes = p.codes + std::ptrdiff_t{kTileRows} * latent_width;
   float* rope_scale = p.key_scale + value_runs * kKeyChunk;
-  const int row_bytes =
-      static_cast<int>(Latents::rope(args.rows[0], args.kv_lora_rank) - args.rows[0]) +
-      args.rope_dim * 2;
-  Wishes wishes = {args.rows, args.n_keys, row_bytes};
-  for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
-  for (int first = 0; first < args.n_keys; first += kTileRows) {
-    for (int line = 0; line < row_bytes; line += kLine) wishes.ask();
-    const int n = args.n_keys - first < kTileRows ? args.n_keys - first : kTileRows;
-    for (int i = 0; i < n; ++i) {
-      const std::byte* row = args.rows[first + i];
-      Latents::load(row, args.kv_lora_rank, latents + std::ptrdiff_t{i} * latent_width,
-                    p.key_scale + first + i);
-      const std::byte* rope = Latents::rope(row, args.kv_lora_rank);
-      fix_row<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, args.rope_dim,
-                          ropes + std::ptrdiff_t{i} * rope_width, rope_scale + first + i,
-                          kKeyChunk);
-    }
-    blank_rows(latents, n, latent_width, p.key_scale + first, value_runs);
-    blank_rows(ropes, n, rope_width, rope_scale + first, rope_runs);
-    pack_as_columns(latents, latent_width, first, key_cells, p.keys);
-    pack_as_columns(ropes, rope_width, first, key_cells,
-                    p.keys + std::ptrdiff_t{rope_cell} * kCellPanel);
-    pack_as_rows(latents, latent_width, args.kv_lora_rank, first, p.values);
-  }
+  const int row_bytes = row_bytes_of<Latents>(args);
+  for_sixteens(
+      args, row_bytes, [&](int first, int n) __attribute__((always_inline)) {
+        for (int i = 0; i < n; ++i) {
+          const std::byte* row = args.rows[first + i];
+          Latents::load(row, args.kv_lora_rank, latents + std::ptrdiff_t{i} * latent_width,
+                        p.key_scale + first + i);
+          const std::byte* rope = Latents::rope(row, args.kv_lora_rank);
+          fix_row<Role::kKey>(Bf16Row{reinterpret_cast<const std::uint16_t*>(rope)}, args.rope_dim,
+                              ropes + std::ptrdiff_t{i} * rope_width, rope_scale + first + i,
+                              kKeyChunk);
+        }
+        blank_rows(latents, n, latent_width, p.key_scale + first, value_runs);
+        blank_rows(ropes, n, rope_width, rope_scale + first, rope_runs);
+        pack_as_columns(latents, latent_width, first, key_cells, p.keys);
+        pack_as_columns(ropes, rope_width, first, key_cells,
+                        p.keys + std::ptrdiff_t{rope_cell} * kCellPanel);
+        pack_as_rows(latents, latent_width, args.kv_lora_rank, first, p.values);
+      });
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
   attend_fixed({p.keys,

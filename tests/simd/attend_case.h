@@ -1,0 +1,110 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "simd/attend.h"
+#include "simd/layout.h"
+#include "tests/simd/row_cases.h"
+
+// What tests of attention have in common: memory, queries, what comes out, and awkward rows.
+namespace leyden::simd {
+
+inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+/// 64-byte aligned bytes.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t n) : memory_(n + kLine) {}
+  std::byte* data() {
+    auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+    return memory_.data() + (kLine - address % kLine) % kLine;
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+struct Result {
+  std::vector<std::uint32_t> max, sum, out;
+  bool operator==(const Result&) const = default;
+};
+
+/// max, sum and out of n queries, with canaries behind each and between the rows of out.
+class Outputs {
+ public:
+  Outputs(int n, int width)
+      : width_(width),
+        n_(n),
+        max_(std::vector<float>(at(n))),
+        sum_(std::vector<float>(at(n))),
+        out_(std::vector<float>(at(n * (width + 3)), kUntouched)) {}
+  AttendPartial partial() { return {max_.data(), sum_.data(), out_.data(), width_ + 3}; }
+  Result result() const {
+    std::vector<float> kept;
+    const std::vector<float> all = out_.values();
+    for (int i = 0; i < n_; ++i) {
+      const auto row = all.begin() + i * (width_ + 3);
+      kept.insert(kept.end(), row, row + width_);
+      EXPECT_EQ(std::count(row + width_, row + width_ + 3, kUntouched), 3);
+    }
+    return {bits_of(max_.values()), bits_of(sum_.values()), bits_of(kept)};
+  }
+
+ private:
+  static constexpr float kUntouched = -99.0f;
+  int width_, n_;
+  GuardedRow max_, sum_, out_;
+};
+
+/// n queries, `stride` floats apart, as a kernel wants them.
+class Queries {
+ public:
+  Queries(Isa isa, bool is_fixed, const std::vector<float>& x, int n, int stride, int n_first,
+          int n_second)
+      : x_(x),
+        stride_bytes_(is_fixed ? static_cast<std::ptrdiff_t>(fixed_query_bytes(n_first, n_second))
+                               : std::ptrdiff_t{stride} * 4),
+        fixed_(is_fixed ? at(n) * at(static_cast<int>(stride_bytes_)) : 0),
+        data_(is_fixed ? fixed_.data() : reinterpret_cast<const std::byte*>(x_.data())) {
+    for (int i = 0; is_fixed && i < n; ++i) {
+      kernels(isa).fix_query(x.data() + std::ptrdiff_t{i} * stride, n_first, n_second,
+                             fixed_.data() + i * stride_bytes_);
+    }
+  }
+  std::ptrdiff_t stride_bytes() const { return stride_bytes_; }
+  const std::byte* row(int i) const { return data_ + i * stride_bytes_; }
+
+ private:
+  std::vector<float> x_;
+  std::ptrdiff_t stride_bytes_;
+  Scratch fixed_;
+  const std::byte* data_;
+};
+
+/// Rows that fixed point could stumble over, in place of random ones: factor * pattern(i).
+struct Extreme {
+  const char* name;
+  float query, row;
+  float (*pattern)(int i);
+};
+inline constexpr Extreme kExtremes[] = {
+    {"zeros", 0.0f, 0.0f, [](int) { return 1.0f; }},
+    {"all equal, the longest code vectors", 0.01f, 1.0f, [](int) { return 1.0f; }},
+    {"the same with signs", 0.01f, 1.0f, [](int i) { return i % 3 == 0 ? -1.0f : 1.0f; }},
+    {"huge values", 1e-35f, 1e35f, [](int i) { return i % 5 == 0 ? 3.0f : 0.25f; }},
+    {"tiny values", 1e-32f, 1e-32f, [](int) { return 1.0f; }},
+    {"one value in a hundred", 0.5f, 1.0f, [](int i) { return i % 101 == 0 ? 7.0f : 0.0f; }},
+    {"outliers", 0.01f, 1.0f, [](int i) { return i % 61 == 0 ? 500.0f : 0.5f; }},
+};
+inline std::vector<float> extreme_row(const Extreme& extreme, int n, float factor) {
+  std::vector<float> x;
+  for (int i = 0; i < n; ++i) x.push_back(factor * extreme.pattern(i));
+  return x;
+}
+
+}  // namespace leyden::simd
