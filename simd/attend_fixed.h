@@ -25,15 +25,21 @@ struct Section {
   int run;   // first scale
 };
 
+/// Scales and sizes of a packed chunk, whatever form its codes have.
+struct ChunkScales {
+  const float* key;        // [key_runs][kKeyChunk]
+  const float* value;      // [n_runs(value_dim)][kKeyChunk]
+  const float* value_top;  // the same shape: the largest scale up to this key
+  int key_cells, key_runs, n_keys, value_dim;
+};
+
 /// One packed chunk.
 struct FixedChunk {
+  ChunkScales scales;
   const std::int32_t* keys;    // [key panels][key_cells][32], unused columns zero
-  const float* key_scale;      // [key_runs][kKeyChunk]
   const std::int32_t* values;  // [value panels][kKeyChunk / 2][32]
-  const float* value_scale;    // [n_runs(value_dim)][kKeyChunk]
-  const float* value_top;      // the same shape: the largest scale up to this key
   Section sections[2];         // of a key
-  int n_sections, key_cells, key_runs, n_keys, value_dim;
+  int n_sections;
 };
 
 /// Lines of memory that will be wanted soon and are asked for a few at a time, between products:
@@ -102,15 +108,16 @@ LEYDEN_INLINE void add_scores(const FixedChunk& chunk, const FixedQueries& query
                               int n_cells) {
   const std::int32_t* q = query.cells(row);
   const std::ptrdiff_t q_stride = query.stride / 4;
-  const std::int32_t* panel =
-      chunk.keys + (std::ptrdiff_t{key} * chunk.key_cells + std::ptrdiff_t{cell} * kCellPanel);
-  const float* key_scale = chunk.key_scale + run * kKeyChunk + key;
+  const std::int32_t* panel = chunk.keys + (std::ptrdiff_t{key} * chunk.scales.key_cells +
+                                            std::ptrdiff_t{cell} * kCellPanel);
+  const float* key_scale = chunk.scales.key + run * kKeyChunk + key;
   for (int column = 0; column < kCellPanel; column += 16 * kCellVectors) {
     I32x16 sum[R][kCellVectors];
     multiply_cells<R>(q + cell, q_stride, panel + column, n_cells, sum);
     LEYDEN_UNROLL
     for (int r = 0; r < R; ++r) {
-      const auto* q_scale = reinterpret_cast<const float*>(q + r * q_stride + chunk.key_cells);
+      const auto* q_scale =
+          reinterpret_cast<const float*>(q + r * q_stride + chunk.scales.key_cells);
       const F32x16 scale = broadcast(q_scale[run]);
       LEYDEN_UNROLL
       for (int v = 0; v < kCellVectors; ++v) {
@@ -126,7 +133,7 @@ LEYDEN_INLINE void add_scores(const FixedChunk& chunk, const FixedQueries& query
 template <int R>
 LEYDEN_INLINE void mix_values(const FixedChunk& chunk, const FixedScratch& s, int row, int dim,
                               int n_keys, float* out, std::ptrdiff_t out_stride) {
-  const int value_runs = n_runs(chunk.value_dim);
+  const int value_runs = n_runs(chunk.scales.value_dim);
   const int run = dim / kFixedRun;
   const auto* w = reinterpret_cast<const std::int32_t*>(
       s.w + (std::ptrdiff_t{row} * value_runs + run) * kKeyChunk);
@@ -141,7 +148,7 @@ LEYDEN_INLINE void mix_values(const FixedChunk& chunk, const FixedScratch& s, in
       LEYDEN_UNROLL
       for (int v = 0; v < kCellVectors; ++v) {
         store_first(out + r * out_stride + dim + column + 16 * v, to_f32(sum[r][v]) * scale,
-                    chunk.value_dim - dim - column - 16 * v);
+                    chunk.scales.value_dim - dim - column - 16 * v);
       }
     }
   }
@@ -162,14 +169,14 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
 /// p of one query becomes weights: put(run, weights) stores those of a run of values, weights(key)
 /// being those of sixteen keys.
 template <typename Put>
-LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, int row,
+LEYDEN_INLINE void fix_weights(const ChunkScales& chunk, const FixedScratch& s, int row,
                                int n_visible, float sum, const Put& put) {
   const float* p = s.score + row * kKeyChunk;
   const int value_runs = n_runs(chunk.value_dim);
   const float by_sum = kFixedWeightSum / sum;  // infinite without keys
   const float limit = by_sum < kFixedKeyLimit ? by_sum : kFixedKeyLimit;
   for (int run = 0; run < value_runs; ++run) {
-    const float* scale = chunk.value_scale + run * kKeyChunk;
+    const float* scale = chunk.value + run * kKeyChunk;
     const float top = n_visible > 0 ? chunk.value_top[run * kKeyChunk + n_visible - 1] : 0.0f;
     const bool is_zero = top < kSmallestFixed;
     const F32x16 factor = broadcast(is_zero ? 0.0f : limit / top);
@@ -182,7 +189,7 @@ LEYDEN_INLINE void fix_weights(const FixedChunk& chunk, const FixedScratch& s, i
 }
 
 /// Keys that any of some queries sees.
-LEYDEN_INLINE int keys_seen(const FixedChunk& chunk, int n_rows, const std::int32_t* n_visible) {
+LEYDEN_INLINE int keys_seen(const ChunkScales& chunk, int n_rows, const std::int32_t* n_visible) {
   int seen = 0;
   for (int i = 0; i < n_rows; ++i) {
     const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
@@ -195,7 +202,7 @@ LEYDEN_INLINE int keys_seen(const FixedChunk& chunk, int n_rows, const std::int3
 LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const FixedQueries& query,
                                      const std::int32_t* n_visible, const AttendPartial& partial,
                                      const FixedScratch& s, Wishes& wishes) {
-  const int seen = keys_seen(chunk, n_rows, n_visible);
+  const int seen = keys_seen(chunk.scales, n_rows, n_visible);
   const auto in_blocks = [&](const auto& f) __attribute__((always_inline)) {
     for (int row = 0; row < n_rows; row += kCellRows) {
       wishes.ask();
@@ -220,18 +227,18 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
     }
   }
   for (int i = 0; i < n_rows; ++i) {
-    const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
+    const int n = n_visible == nullptr ? chunk.scales.n_keys : n_visible[i];
     exponentiate(s.score + i * kKeyChunk, n, seen, partial.max + i, partial.sum + i);
-    std::int16_t* const w = s.w + std::ptrdiff_t{i} * n_runs(chunk.value_dim) * kKeyChunk;
+    std::int16_t* const w = s.w + std::ptrdiff_t{i} * n_runs(chunk.scales.value_dim) * kKeyChunk;
     fix_weights(
-        chunk, s, i, n,
+        chunk.scales, s, i, n,
         partial.sum[i], [&](int run, const auto& weights) __attribute__((always_inline)) {
           for (int k = 0; k < seen; k += 16) {
             store_codes(w + run * kKeyChunk + k, weights(k));
           }
         });
   }
-  for (int dim = 0; dim < chunk.value_dim; dim += kCellPanel) {
+  for (int dim = 0; dim < chunk.scales.value_dim; dim += kCellPanel) {
     in_blocks([&]<int R>(int row) __attribute__((always_inline)) {
       mix_values<R>(chunk, s, row, dim, seen, partial.out + row * partial.out_stride,
                     partial.out_stride);

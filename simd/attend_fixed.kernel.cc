@@ -36,18 +36,10 @@ void attend_amx(const AttendArgs& args) {
     pack_values<2>(bytes, args.value_dim, first, values);
   }
   find_tops(p, args.n_keys, value_runs);
-  attend_amx({{nullptr,
-               p.key_scale,
-               nullptr,
-               p.value_scale,
-               p.value_top,
-               {},
-               1,
-               args.key_dim / 2,
-               key_runs,
-               args.n_keys,
+  attend_amx({{p.key_scale, p.value_scale, p.value_top, args.key_dim / 2, key_runs, args.n_keys,
                args.value_dim},
               {{keys, args.key_dim, 2}, {}},
+              1,
               values,
               2},
              args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
@@ -92,17 +84,12 @@ void attend_int16(const AttendArgs& args) noexcept {
     pack_as_rows(p.codes, value_width, args.value_dim, first, p.values);
   }
   find_tops(p, args.n_keys, value_runs);
-  attend_fixed({p.keys,
-                p.key_scale,
+  attend_fixed({{p.key_scale, p.value_scale, p.value_top, key_width / 2, key_runs, args.n_keys,
+                 args.value_dim},
+                p.keys,
                 p.values,
-                p.value_scale,
-                p.value_top,
                 {{args.key_dim, 0, 0}, {}},
-                1,
-                key_width / 2,
-                key_runs,
-                args.n_keys,
-                args.value_dim},
+                1},
                args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
                p.scratch, {});
 }

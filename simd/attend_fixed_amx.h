@@ -232,10 +232,11 @@ struct AmxSection {
   int width, bytes;
 };
 
-/// One packed chunk. Of `scales` only scales and sizes are used.
+/// One packed chunk.
 struct AmxChunk {
-  FixedChunk scales;
+  ChunkScales scales;
   AmxSection sections[2];
+  int n_sections;
   const std::byte* values;  // [value_dim / 16][kAmxKeySteps][value_bytes] tile registers
   int value_bytes;
 };
@@ -245,14 +246,14 @@ LEYDEN_INLINE void score_keys(const AmxChunk& chunk, int n_tiles, const std::byt
                               int query_width, const float* query_scale, float* score,
                               Wishes& wishes) {
   int run_number = 0, code = 0;
-  for (int j = 0; j < chunk.scales.n_sections; ++j) {
+  for (int j = 0; j < chunk.n_sections; ++j) {
     const AmxSection& section = chunk.sections[j];
     const std::byte* keys = section.keys;
     for (int begin = 0; begin < section.width; begin += kFixedRun, ++run_number) {
       const AmxRun run = {keys,
                           query + code,
                           query_width,
-                          chunk.scales.key_scale + run_number * kKeyChunk,
+                          chunk.scales.key + run_number * kKeyChunk,
                           query_scale + run_number * kAmxRows,
                           run_number == 0};
       const bool is_whole = section.width - begin >= kFixedRun;

@@ -17,7 +17,7 @@ struct Pieces {
   }
 };
 
-/// What FixedChunk points to, and sixteen rows of codes.
+/// What a packed chunk points to, and sixteen rows of codes.
 struct Packing {
   std::int32_t* keys;
   float* key_scale;

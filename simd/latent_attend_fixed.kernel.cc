@@ -123,18 +123,10 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
       });
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
-  attend_amx({{nullptr,
-               p.key_scale,
-               nullptr,
-               p.value_scale,
-               p.value_top,
-               {},
-               2,
-               (rank + rope_dim) / 2,
-               value_runs + rope_runs,
-               args.n_keys,
-               rank},
+  attend_amx({{p.key_scale, p.value_scale, p.value_top, (rank + rope_dim) / 2,
+               value_runs + rope_runs, args.n_keys, rank},
               {{keys, rank, kBytes}, {rope_keys, rope_dim, 2}},
+              2,
               values,
               kBytes},
              args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
@@ -179,17 +171,12 @@ LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
       });
   p.value_scale = p.key_scale;  // of the latents: the same codes serve as keys and as values
   find_tops(p, args.n_keys, value_runs);
-  attend_fixed({p.keys,
-                p.key_scale,
+  attend_fixed({{p.key_scale, p.value_scale, p.value_top, key_cells, value_runs + rope_runs,
+                 args.n_keys, args.kv_lora_rank},
+                p.keys,
                 p.values,
-                p.value_scale,
-                p.value_top,
                 {{args.kv_lora_rank, 0, 0}, {args.rope_dim, rope_cell, value_runs}},
-                2,
-                key_cells,
-                value_runs + rope_runs,
-                args.n_keys,
-                args.kv_lora_rank},
+                2},
                args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
                p.scratch, {args.next_rows, args.n_next_rows, row_bytes});
 }
