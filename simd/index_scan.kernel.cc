@@ -8,7 +8,7 @@
 
 namespace leyden::simd::LEYDEN_ISA {
 
-void top_k_select(TopK& best) noexcept;
+void top_k_make_room(TopK& best) noexcept;
 
 namespace {
 
@@ -163,16 +163,31 @@ LEYDEN_INLINE void score_tiles(const std::byte* tiles, const IndexQuery& query, 
   }
 }
 
-/// Appends the first n of 16 scored keys that may be among the best. There is room for 16.
-LEYDEN_INLINE void offer(TopK& best, F32x16 score, std::int32_t position, int n) {
+/// Appends those of the first n of T * 16 scored keys that may be among the best. One branch for
+/// all tiles: that some key enters is easily predicted, that one of a tile does is not.
+template <int T>
+LEYDEN_INLINE void offer(TopK& best, const F32x16* score, std::int32_t position, int n) {
+  if (best.count + T * kTileRows > best.capacity) top_k_make_room(best);
   const F32x16 threshold = broadcast(best.threshold);
-  const Mask16 reaches =
-      position > best.last_tie ? greater(score, threshold) : greater_equal(score, threshold);
-  const Mask16 enters = reaches & first_lanes(n);
-  if (bits(enters) == 0) return;
-  compress_store(best.score + best.count, score, enters);
-  best.count +=
-      compress_store(best.position + best.count, broadcast_i32(position) + lane_numbers(), enters);
+  const bool ties_enter = position <= best.last_tie;
+  Mask16 enters[T];
+  unsigned any = 0;
+  LEYDEN_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const Mask16 reaches =
+        ties_enter ? greater_equal(score[t], threshold) : greater(score[t], threshold);
+    enters[t] = reaches & first_lanes(n - t * kTileRows);
+    any |= static_cast<unsigned>(bits(enters[t]));
+  }
+  if (any == 0) return;
+  std::int32_t count = best.count;
+  LEYDEN_UNROLL
+  for (int t = 0; t < T; ++t) {
+    compress_store(best.score + count, score[t], enters[t]);
+    count += compress_store(best.position + count,
+                            broadcast_i32(position + t * kTileRows) + lane_numbers(), enters[t]);
+  }
+  best.count = count;
 }
 
 /// Scores the n keys of T tiles, the last tile perhaps not full.
@@ -181,11 +196,7 @@ LEYDEN_INLINE void scan_tiles(const std::byte* tiles, const IndexQuery& query,
                               std::int32_t position, int n, TopK& best) {
   F32x16 score[T];
   score_tiles<Format, T>(tiles, query, score);
-  if (best.count + T * kTileRows > best.capacity) top_k_select(best);
-  LEYDEN_UNROLL
-  for (int t = 0; t < T; ++t) {
-    offer(best, score[t], position + t * kTileRows, n - t * kTileRows);
-  }
+  offer<T>(best, score, position, n);
 }
 
 template <typename Format>
@@ -230,10 +241,11 @@ LEYDEN_INLINE void scan_amx(const IndexScanArgs& args) {
       alignas(kLine) float score[kResidentTiles][kTileRows];
       score_tiles_amx(resident, (n + kTileRows - 1) / kTileRows, nth(args.query, i),
                       i == 0 ? &ahead : nullptr, score);
-      TopK& best = args.best[i];
-      for (int s = 0; s < n; s += kTileRows) {
-        if (best.count + kTileRows > best.capacity) top_k_select(best);
-        offer(best, load(score[s / kTileRows]), position + s, n - s);
+      for (int s = 0; s < n; s += kTiles * kTileRows) {
+        F32x16 group[kTiles];
+        LEYDEN_UNROLL
+        for (int t = 0; t < kTiles; ++t) group[t] = load(score[s / kTileRows + t]);
+        offer<kTiles>(args.best[i], group, position + s, n - s);
       }
     }
   }

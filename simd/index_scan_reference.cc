@@ -8,7 +8,7 @@
 
 namespace leyden::simd::scalar {
 
-void top_k_select(TopK& best) noexcept;
+void top_k_make_room(TopK& best) noexcept;
 
 namespace {
 
@@ -85,7 +85,7 @@ float score_key(const IndexQuery& query, const std::byte* tile, int slot) {
 void offer(TopK& best, float score, std::int32_t position) {
   if (!(score >= best.threshold)) return;
   if (score == best.threshold && position > best.last_tie) return;
-  if (best.count == best.capacity) top_k_select(best);
+  if (best.count == best.capacity) top_k_make_room(best);
   best.score[best.count] = score;
   best.position[best.count] = position;
   ++best.count;

@@ -68,6 +68,7 @@ namespace leyden::simd {
   X(index_score_bf16, IndexScoreFn)             \
   X(index_score_int8, IndexScoreFn)             \
   X(top_k_select, TopKSelectFn)                 \
+  X(top_k_make_room, TopKMakeRoomFn)            \
   X(top_k_merge, TopKMergeFn)
 
 /// Those that the level amx has in a form of its own. It takes the others from avx512vnni.

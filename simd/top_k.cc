@@ -1,40 +1,47 @@
 #include "simd/top_k.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <numeric>
-#include <utility>
+#include <span>
 
 #include "simd/kernels.h"
 
 namespace leyden::simd {
 namespace {
 
-/// Sorts n positions by their bytes, the lowest first: a comparing sort of 2048 takes as long as a
-/// thread's scan of several thousand keys. spare: room for n.
-void sort_positions(std::int32_t* position, std::int32_t n, std::int32_t* spare) {
-  const std::int32_t largest = *std::max_element(position, position + n);
-  std::int32_t* from = position;
-  std::int32_t* to = spare;
-  for (int shift = 0; largest >> shift > 0; shift += 8) {
-    std::array<std::int32_t, 257> start = {};  // of each byte's run, after the sums below
-    for (std::int32_t i = 0; i < n; ++i)
-      ++start[static_cast<std::size_t>(from[i] >> shift & 255) + 1];
-    std::partial_sum(start.begin(), start.end(), start.begin());
-    for (std::int32_t i = 0; i < n; ++i) {
-      to[start[static_cast<std::size_t>(from[i] >> shift & 255)]++] = from[i];
-    }
-    std::swap(from, to);
+/// Copies n positions to out, run by run of kRun consecutive ones. If those of a run lie together
+/// and in order, as one thread's scan leaves them, out is in order then, after a few passes without
+/// a branch that depends on data: sorting takes several times as long. False, and nothing copied,
+/// if runs are scattered or `room` doesn't hold two numbers for each.
+bool copy_runs(const std::int32_t* position, std::int32_t n, std::int32_t* out,
+               std::span<std::int32_t> room) {
+  constexpr std::uint32_t kRun = 256;
+  const auto run_of = [&](std::int32_t i) {
+    return static_cast<std::uint32_t>(position[i]) / kRun;
+  };
+  std::uint32_t n_runs = 0;
+  for (std::int32_t i = 0; i < n; ++i) n_runs = std::max(n_runs, run_of(i) + 1);
+  if (room.size() < 2 * std::size_t{n_runs}) return false;
+  const std::span<std::int32_t> start = room.first(n_runs), end = room.subspan(n_runs, n_runs);
+  std::ranges::fill(room.first(2 * std::size_t{n_runs}), 0);
+  for (std::int32_t i = 0; i < n; ++i) end[run_of(i)] = i + 1;
+  for (std::int32_t i = n - 1; i >= 0; --i) start[run_of(i)] = i;
+  std::int32_t n_spanned = 0;  // more than n if something else lies inside of a run
+  for (std::uint32_t r = 0; r < n_runs; ++r) {
+    const std::int32_t length = end[r] - start[r];
+    start[r] = n_spanned - start[r];  // from now on what leads from there to its place in out
+    n_spanned += length;
   }
-  if (from != position) std::copy_n(from, n, position);
+  if (n_spanned != n) return false;
+  for (std::int32_t i = 0; i < n; ++i) out[i + start[run_of(i)]] = position[i];
+  return true;
 }
 
 }  // namespace
 
 std::int32_t top_k_capacity(std::int32_t k) {
   constexpr std::int32_t kLanes = 16;
-  return (3 * k + 2 * kTopKPush + kLanes - 1) / kLanes * kLanes;
+  return (2 * k + 2 * kTopKPush + kLanes - 1) / kLanes * kLanes;
 }
 
 void top_k_reset(TopK& best, std::int32_t k, float floor) noexcept {
@@ -55,7 +62,7 @@ void top_k_shrink(TopK& best) noexcept { kernels().top_k_select(best); }
 void top_k_push(TopK& best, float score, std::int32_t position) noexcept {
   if (!(score >= best.threshold)) return;  // below, or NaN
   if (score == best.threshold && position > best.last_tie) return;
-  if (best.count == best.capacity) top_k_shrink(best);
+  if (best.count == best.capacity) kernels().top_k_make_room(best);
   best.score[best.count] = score;
   best.position[best.count] = position;
   ++best.count;
@@ -63,11 +70,14 @@ void top_k_push(TopK& best, float score, std::int32_t position) noexcept {
 
 std::int32_t top_k_positions(TopK& best, std::int32_t* out) noexcept {
   top_k_shrink(best);
-  std::int32_t* const found = best.position;
-  // One thread that scans in order leaves them sorted already.
-  if (!std::is_sorted(found, found + best.count)) sort_positions(found, best.count, found + best.k);
-  std::copy_n(found, best.count, out);
-  return best.count;
+  const std::int32_t n = best.count;
+  if (n == 0) return 0;
+  const auto unused = static_cast<std::size_t>(best.capacity - n);
+  if (!copy_runs(best.position, n, out, {best.position + n, unused})) {
+    std::copy_n(best.position, n, out);
+  }
+  if (!std::is_sorted(out, out + n)) std::sort(out, out + n);
+  return n;
 }
 
 }  // namespace leyden::simd

@@ -5,9 +5,9 @@
 namespace leyden::simd {
 
 /// The k best of a stream of scored positions, kept without sorting: survivors of a running
-/// threshold are appended; when the buffer is full, a selection keeps the k best and raises the
-/// threshold. Higher scores win; equal scores (-0 equals 0) favour the lower position; NaN never
-/// enters. So the set is the one a full sort gives, for any order of the stream.
+/// threshold are appended; when the buffer is full, the k best and a few more stay and the
+/// threshold rises. Higher scores win; equal scores (-0 equals 0) favour the lower position; NaN
+/// never enters. So the set is the one a full sort gives, for any order of the stream.
 struct TopK {
   float* score = nullptr;            // [capacity]
   std::int32_t* position = nullptr;  // [capacity]
@@ -23,8 +23,8 @@ struct TopK {
 /// Entries that one push may append at most; a kernel asks for room before.
 constexpr std::int32_t kTopKPush = 64;
 
-/// Entries a buffer needs for k, whole registers: two thirds are slack, so that a selection, which
-/// reads the whole buffer some thirty times, comes after every 2 k survivors at the earliest.
+/// Entries a buffer needs for k, whole registers. Half are slack: with less, room is made too often
+/// when scores ascend; with more, two buffers a thread no longer stay in its first-level cache.
 std::int32_t top_k_capacity(std::int32_t k);
 
 /// Empties the buffer. `floor` must be a lower bound of the k-th best score: -infinity, or the k-th
@@ -34,8 +34,7 @@ void top_k_reset(TopK& best, std::int32_t k, float floor) noexcept;
 /// Tells a buffer of a lower bound of the k-th best score that was found elsewhere.
 void top_k_raise(TopK& best, float floor) noexcept;
 
-/// Reduces the buffer to its min(k, count) best and raises the threshold to the k-th best score.
-/// The order of the survivors is kept. k = 0 empties it.
+/// Reduces the buffer to its min(k, count) best and raises the threshold. k = 0 empties it.
 void top_k_shrink(TopK& best) noexcept;
 
 /// Offers one scored position.
@@ -44,9 +43,14 @@ void top_k_push(TopK& best, float score, std::int32_t position) noexcept;
 /// The min(k, count) best positions, ascending, into out; returns their number.
 std::int32_t top_k_positions(TopK& best, std::int32_t* out) noexcept;
 
-/// top_k_shrink as a kernel. Bisects the ordered integers that the scores' bits are: its time
-/// depends on the number of entries, not on their order.
+/// top_k_shrink as a kernel. Bisects the ordered integers that the scores' bits are, until k scores
+/// reach the bound: its time depends on the number of entries and on ties, not on their order.
 using TopKSelectFn = void(TopK& best) noexcept;
+
+/// Makes room in a full buffer: as top_k_select, but up to top_k_surplus(k) more entries than the
+/// k best may stay. A handful of steps of the bisection find such a bound instead of some fifteen.
+using TopKMakeRoomFn = void(TopK& best) noexcept;
+constexpr std::int32_t top_k_surplus(std::int32_t k) { return k / 8; }
 
 /// Offers all entries of `from`; then shrink gives the best of both, whatever the order of merging.
 using TopKMergeFn = void(TopK& into, const TopK& from) noexcept;

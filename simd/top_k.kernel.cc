@@ -80,20 +80,29 @@ LEYDEN_INLINE std::int32_t largest_position(const TopK& t) {
   return lanes[0];
 }
 
-/// The k-th best score: the largest one that at least k scores reach.
-LEYDEN_INLINE float kth_best(const TopK& t) {
+struct Bound {
+  float score;
+  std::int32_t n_reach;
+};
+
+/// A bound that at least k scores reach: the first one met that no more than `enough` do or, with
+/// too many ties for that, the k-th best score.
+LEYDEN_INLINE Bound bisect(const TopK& t, std::int32_t enough) {
   Range r = score_range(t);
-  while (r.low < r.high) {
+  std::int32_t n_reach = t.count;
+  while (r.low < r.high && n_reach > enough) {
     const auto gap = static_cast<std::uint32_t>(r.high) - static_cast<std::uint32_t>(r.low);
     const auto middle =
         static_cast<std::int32_t>(static_cast<std::uint32_t>(r.low) + (gap / 2 + gap % 2));
-    if (count_at_least(t, unordered(middle)) >= t.k) {
+    const std::int32_t n = count_at_least(t, unordered(middle));
+    if (n >= t.k) {
       r.low = middle;
+      n_reach = n;
     } else {
       r.high = middle - 1;
     }
   }
-  return unordered(r.low);
+  return {unordered(r.low), n_reach};
 }
 
 /// The position up to which `wanted` entries with score `tied` are found.
@@ -134,27 +143,34 @@ LEYDEN_INLINE void keep(TopK& t, float bound, std::int32_t last) {
   t.count = kept;
 }
 
-}  // namespace
-
-void top_k_select(TopK& best) noexcept {
+/// Leaves the k best entries and, of others, as many as `enough` allows.
+LEYDEN_INLINE void reduce(TopK& best, std::int32_t enough) {
   if (best.count < best.k) return;
   if (best.k <= 0) {
     best.count = 0;
     best.threshold = __builtin_inff();
     return;
   }
-  const float bound = kth_best(best);
-  const std::int32_t surplus = count_at_least(best, bound) - best.k;
+  const Bound bound = bisect(best, enough);
   std::int32_t last = 0x7fffffff;
-  if (surplus > 0) last = last_tie(best, bound, count_ties(best, bound, last) - surplus);
-  keep(best, bound, last);
-  best.threshold = bound;
+  if (bound.n_reach > enough) {
+    const std::int32_t n_ties = count_ties(best, bound.score, last);
+    last = last_tie(best, bound.score, n_ties - (bound.n_reach - best.k));
+  }
+  keep(best, bound.score, last);
+  best.threshold = bound.score;
   best.last_tie = last;
 }
 
+}  // namespace
+
+void top_k_select(TopK& best) noexcept { reduce(best, best.k); }
+
+void top_k_make_room(TopK& best) noexcept { reduce(best, best.k + top_k_surplus(best.k)); }
+
 void top_k_merge(TopK& into, const TopK& from) noexcept {
   for (std::int32_t i = 0; i < from.count; i += 16) {
-    if (into.count + 16 > into.capacity) top_k_select(into);
+    if (into.count + 16 > into.capacity) top_k_make_room(into);
     const int n = from.count - i < 16 ? from.count - i : 16;
     const F32x16 score = load(from.score + i);  // a buffer's capacity is whole registers
     const Mask16 enters = greater_equal(score, broadcast(into.threshold)) & first_lanes(n);

@@ -46,10 +46,12 @@ void top_k_select(TopK& best) noexcept {
   best.last_tie = best.position[0];
 }
 
+void top_k_make_room(TopK& best) noexcept { top_k_select(best); }
+
 void top_k_merge(TopK& into, const TopK& from) noexcept {
   for (std::int32_t i = 0; i < from.count; ++i) {
     if (!(from.score[i] >= into.threshold)) continue;
-    if (into.count == into.capacity) top_k_select(into);
+    if (into.count == into.capacity) top_k_make_room(into);
     into.score[into.count] = from.score[i];
     into.position[into.count++] = from.position[i];
   }
