@@ -12,12 +12,10 @@
 #include "quant/group_codes.h"
 #include "quant/number.h"
 #include "tests/quant/packed_matrix.h"
+#include "tests/quant/weight_formats.h"
 
 namespace leyden::quant {
 namespace {
-
-constexpr WeightFormat kAll[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
-                                 WeightFormat::kInt4};
 
 class PackShapeTest : public testing::TestWithParam<std::tuple<int, int>> {};
 
@@ -135,7 +133,7 @@ TEST(PackTest, ImportantColumnsGetTheSmallerError) {
 }
 
 TEST(PackTest, WeightsThatAreNotFiniteAreReported) {
-  for (const WeightFormat format : kAll) {
+  for (const WeightFormat format : kWeightFormats) {
     for (const float bad :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
           -std::numeric_limits<float>::infinity()}) {

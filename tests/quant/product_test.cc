@@ -2,13 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <string>
-#include <tuple>
 #include <vector>
 
 #include "simd/bf16.h"
 #include "simd/kernels.h"
 #include "tests/quant/packed_matrix.h"
+#include "tests/quant/weight_formats.h"
+#include "tests/simd/every_isa.h"
 
 // Packing, unpacking, quantizing and multiplying against OpenBLAS, which knows nothing of tiles:
 // what a kernel makes of packed weights must be the product of the unpacked ones.
@@ -97,25 +97,23 @@ std::vector<float> product(const PackedMatrix& matrix, const Tokens& tokens, sim
   return out;
 }
 
-class ProductTest : public testing::TestWithParam<std::tuple<simd::Isa, WeightFormat>> {};
+using ProductTest = simd::EveryIsaAndFormat<WeightFormat>;
 
 TEST_P(ProductTest, IsThatOfOpenBlas) {
-  const auto [isa, format] = GetParam();
-  if (!simd::cpu_has(isa)) GTEST_SKIP() << simd::name(isa) << " is not on this machine";
   for (const auto& [rows, cols] : {std::pair{1, 1}, {16, 128}, {37, 200}, {70, 1000}}) {
-    const PackedMatrix matrix(format, rows, cols,
+    const PackedMatrix matrix(format(), rows, cols,
                               gaussian_weights(at(rows * cols), /*sigma=*/1.0f));
     const std::vector<float> weights = matrix.unpacked();
     for (const int n : {1, 5, 64}) {
-      const Tokens tokens(n, cols, format);
+      const Tokens tokens(n, cols, format());
       std::vector<float> expected(at(n * rows));
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, rows, cols, 1.0f,
                   tokens.meaning.data(), cols, weights.data(), cols, 0.0f, expected.data(), rows);
-      const std::vector<float> found = product(matrix, tokens, isa);
+      const std::vector<float> found = product(matrix, tokens, isa());
       // A group's integer loses about one to the bias (simd/matmul.h); outputs are sqrt(cols)
       // large.
       const float tolerance =
-          (is_integer(format) ? 1e-3f : 1e-5f) * std::sqrt(static_cast<float>(cols));
+          (is_integer(format()) ? 1e-3f : 1e-5f) * std::sqrt(static_cast<float>(cols));
       for (std::size_t i = 0; i < found.size(); ++i) {
         ASSERT_NEAR(found[i], expected[i], tolerance)
             << rows << " x " << cols << ", token " << i / at(rows) << ", row " << i % at(rows);
@@ -124,16 +122,7 @@ TEST_P(ProductTest, IsThatOfOpenBlas) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryLevel, ProductTest,
-    testing::Combine(testing::Values(simd::Isa::kScalar, simd::Isa::kAvx2, simd::Isa::kAvx512,
-                                     simd::Isa::kAvx512Vnni, simd::Isa::kAmx),
-                     testing::Values(WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
-                                     WeightFormat::kInt4)),
-    [](const auto& test) {
-      return std::string(simd::name(std::get<0>(test.param))) + "_" +
-             std::string(name(std::get<1>(test.param)));
-    });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(ProductTest, kWeightFormats);
 
 }  // namespace
 }  // namespace leyden::quant

@@ -6,14 +6,14 @@
 #include <limits>
 #include <stdexcept>
 
+#include "tests/quant/weight_formats.h"
+
 namespace leyden::quant {
 namespace {
 
-constexpr WeightFormat kAll[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
-                                 WeightFormat::kInt4};
-
 TEST(WeightFormatTest, NamesAndFormatsMapBothWays) {
-  for (const WeightFormat format : kAll) EXPECT_EQ(weight_format_named(name(format)), format);
+  for (const WeightFormat format : kWeightFormats)
+    EXPECT_EQ(weight_format_named(name(format)), format);
   EXPECT_EQ(name(WeightFormat::kInt4), "int4");
   EXPECT_EQ(weight_format_named("int5"), std::nullopt);
   EXPECT_EQ(weight_format_named(""), std::nullopt);
@@ -33,7 +33,7 @@ TEST(WeightFormatTest, PackedSizesRoundUpToWholeTilesAndBlocks) {
   EXPECT_EQ(matrix_bytes(WeightFormat::kInt4, 17, 129), 64 + 4u * (128 + 16 * 64));
   // A gate of V3.2's experts: 4.5 bits a weight and one line of levels.
   EXPECT_EQ(matrix_bytes(WeightFormat::kInt4, 2048, 7168), 64 + 2048u * 7168 * 9 / 16);
-  for (const WeightFormat format : kAll) {
+  for (const WeightFormat format : kWeightFormats) {
     for (const int rows : {1, 15, 16, 17, 576}) {
       EXPECT_EQ(matrix_bytes(format, rows, 10944) % 64, 0u) << name(format);
       EXPECT_EQ(stack_bytes(format, 3, rows, 200), 3 * matrix_bytes(format, rows, 200));
@@ -50,7 +50,7 @@ TEST(WeightFormatTest, RowMajorSizesRoundUpToWholeLines) {
 
 TEST(WeightFormatTest, ImpossibleSizesAreRefused) {
   constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
-  for (const WeightFormat format : kAll) {
+  for (const WeightFormat format : kWeightFormats) {
     EXPECT_THROW(matrix_bytes(format, 0, 5), std::length_error);
     EXPECT_THROW(matrix_bytes(format, 5, -1), std::length_error);
     EXPECT_THROW(matrix_bytes(format, kHuge, kHuge), std::length_error);

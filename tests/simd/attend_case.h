@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "simd/attend.h"
+#include "simd/kernels.h"
 #include "simd/layout.h"
 #include "tests/simd/row_cases.h"
 

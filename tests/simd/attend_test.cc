@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string>
-#include <tuple>
+#include <string_view>
 #include <vector>
 
 #include "tests/simd/attend_case.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd {
 namespace {
@@ -54,14 +54,14 @@ struct DenseProblem {
   }
 };
 
-/// Both forms, f32 and fixed point, on every level.
-class AttendTest : public testing::TestWithParam<std::tuple<Isa, bool>> {
+/// The two forms of one contract.
+enum class Form { kF32, kInt16 };
+std::string_view name(Form form) { return form == Form::kF32 ? "f32" : "int16"; }
+constexpr Form kForms[] = {Form::kF32, Form::kInt16};
+
+class AttendTest : public EveryIsaAndFormat<Form> {
  protected:
-  void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
-  }
-  Isa isa() const { return std::get<0>(GetParam()); }
-  bool is_fixed() const { return std::get<1>(GetParam()); }
+  bool is_fixed() const { return format() == Form::kInt16; }
 };
 
 TEST_P(AttendTest, GivesTheReferenceBitsAtAwkwardSizes) {
@@ -123,14 +123,7 @@ TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryLevel, AttendTest,
-                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
-                                                          Isa::kAvx512Vnni, Isa::kAmx),
-                                          testing::Bool()),
-                         [](const auto& test) {
-                           return std::string(name(std::get<0>(test.param))) +
-                                  (std::get<1>(test.param) ? "_int16" : "_f32");
-                         });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(AttendTest, kForms);
 
 using FixQueryTest = EveryIsa;
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
 
 namespace leyden::simd {

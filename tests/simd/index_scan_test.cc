@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <random>
-#include <string>
-#include <tuple>
 #include <vector>
 
 #include "simd/layout.h"
+#include "tests/simd/cache_formats.h"
+#include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
 
 namespace leyden::simd {
@@ -33,11 +33,6 @@ IndexKernels index_kernels(Isa isa, IndexFormat format) {
       return {k.index_store_int8, k.index_scan_int8, k.index_score_int8};
   }
   return {};
-}
-
-std::string format_name(IndexFormat format) {
-  static constexpr const char* kNames[] = {"f32", "bf16", "int8"};
-  return kNames[static_cast<int>(format)];
 }
 
 using Bytes = std::vector<std::byte>;
@@ -128,14 +123,7 @@ struct IndexProblem {
   Bytes tiles;
 };
 
-class IndexScanTest : public testing::TestWithParam<std::tuple<Isa, IndexFormat>> {
- protected:
-  void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
-  }
-  Isa isa() const { return std::get<0>(GetParam()); }
-  IndexFormat format() const { return std::get<1>(GetParam()); }
-};
+using IndexScanTest = EveryIsaAndFormat<IndexFormat>;
 
 TEST_P(IndexScanTest, StoresTheReferenceBits) {
   for (const int dim : {4, 8, 32, 128}) {
@@ -241,15 +229,7 @@ TEST_P(IndexScanTest, NeverChoosesNotANumber) {
   EXPECT_TRUE(problem.run(isa(), 100)[0].position.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryLevel, IndexScanTest,
-                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
-                                                          Isa::kAvx512Vnni, Isa::kAmx),
-                                          testing::Values(IndexFormat::kF32, IndexFormat::kBf16,
-                                                          IndexFormat::kInt8)),
-                         [](const auto& test) {
-                           return std::string(name(std::get<0>(test.param))) + "_" +
-                                  format_name(std::get<1>(test.param));
-                         });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(IndexScanTest, kIndexFormats);
 
 using IndexQueryTest = EveryIsa;
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "simd/kernels.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd {
 namespace {
@@ -57,7 +57,7 @@ TEST(IsaTest, LevelsOfAnotherMachineAreRefusedWithASentenceThatNamesTheBestOneHe
 }
 
 TEST(KernelsTest, EveryTableIsFullAndKnowsItsLevel) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx}) {
+  for (const Isa isa : kEveryIsa) {
     const Kernels& table = kernels(isa);
     EXPECT_EQ(table.isa, isa);
 #define LEYDEN_EXPECT_ENTRY(kernel, type) EXPECT_NE(table.kernel, nullptr) << #kernel;

@@ -5,11 +5,10 @@
 #include <cmath>
 #include <limits>
 #include <random>
-#include <string>
-#include <tuple>
 #include <vector>
 
-#include "simd/kernels.h"
+#include "tests/simd/cache_formats.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd::test {
 namespace {
@@ -32,11 +31,6 @@ RowKernels row_kernels(Isa isa, KvFormat format) {
   return {};
 }
 
-std::string format_name(KvFormat format) {
-  static constexpr const char* kNames[] = {"f32", "bf16", "int8"};
-  return kNames[static_cast<int>(format)];
-}
-
 struct Widths {
   int latents, rope;
 };
@@ -50,14 +44,8 @@ std::vector<float> random_values(int n, unsigned seed) {
   return x;
 }
 
-class KvRowTest : public testing::TestWithParam<std::tuple<Isa, KvFormat>> {
+class KvRowTest : public EveryIsaAndFormat<KvFormat> {
  protected:
-  void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
-  }
-  Isa isa() const { return std::get<0>(GetParam()); }
-  KvFormat format() const { return std::get<1>(GetParam()); }
-
   /// The row's bytes; what the kernel leaves untouched stays 0x55.
   std::vector<std::byte> stored(Isa level, Widths w, const std::vector<float>& x) const {
     std::vector<std::byte> row(kv_row_bytes(format(), w.latents, w.rope), std::byte{0x55});
@@ -121,14 +109,7 @@ TEST_P(KvRowTest, KeepsZerosSubnormalsAndNotANumber) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryLevel, KvRowTest,
-    testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
-                     testing::Values(KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt8)),
-    [](const auto& test) {
-      return std::string(name(std::get<0>(test.param))) + "_" +
-             format_name(std::get<1>(test.param));
-    });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(KvRowTest, kKvFormats);
 
 TEST(KvRow, TakesWholeLines) {
   EXPECT_EQ(kv_row_bytes(KvFormat::kF32, 512, 64), 2304u);

@@ -2,21 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
-#include <tuple>
 #include <vector>
 
 #include "simd/attend.h"
 #include "simd/kv_row.h"
 #include "tests/simd/attend_case.h"
+#include "tests/simd/cache_formats.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd {
 namespace {
-
-std::string format_name(KvFormat format) {
-  static constexpr const char* kNames[] = {"f32", "bf16", "int8"};
-  return kNames[static_cast<int>(format)];
-}
 
 struct LatentProblem {
   KvFormat format;
@@ -80,14 +75,7 @@ struct LatentProblem {
   }
 };
 
-class LatentAttendTest : public testing::TestWithParam<std::tuple<Isa, KvFormat>> {
- protected:
-  void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
-  }
-  Isa isa() const { return std::get<0>(GetParam()); }
-  KvFormat format() const { return std::get<1>(GetParam()); }
-};
+using LatentAttendTest = EveryIsaAndFormat<KvFormat>;
 
 TEST_P(LatentAttendTest, GivesTheReferenceBits) {
   for (const int n_keys : {1, 2, 31, 130, 255}) {
@@ -174,15 +162,7 @@ TEST_P(LatentAttendTest, IsTheFormulaWithinItsRounding) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryLevel, LatentAttendTest,
-                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512,
-                                                          Isa::kAvx512Vnni, Isa::kAmx),
-                                          testing::Values(KvFormat::kF32, KvFormat::kBf16,
-                                                          KvFormat::kInt8)),
-                         [](const auto& test) {
-                           return std::string(name(std::get<0>(test.param))) + "_" +
-                                  format_name(std::get<1>(test.param));
-                         });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(LatentAttendTest, kKvFormats);
 
 }  // namespace
 }  // namespace leyden::simd

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "simd/kernels.h"
@@ -16,6 +17,14 @@
 namespace leyden::simd::test {
 
 enum class Format { kF32, kBf16, kBf16F32, kInt8, kInt4 };
+
+inline constexpr Format kFormats[] = {Format::kF32, Format::kBf16, Format::kBf16F32, Format::kInt8,
+                                      Format::kInt4};
+
+inline std::string_view name(Format format) {
+  static constexpr std::string_view kNames[] = {"f32", "bf16", "bf16_f32", "int8", "int4"};
+  return kNames[static_cast<int>(format)];
+}
 
 inline constexpr std::size_t block_bytes(Format format) {
   switch (format) {

@@ -1,9 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <string>
-#include <tuple>
 
+#include "tests/simd/every_isa.h"
 #include "tests/simd/matmul_problem.h"
 
 namespace leyden::simd::test {
@@ -15,19 +14,8 @@ std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
   return bits;
 }
 
-std::string format_name(Format format) {
-  static constexpr const char* kNames[] = {"f32", "bf16", "bf16_f32", "int8", "int4"};
-  return kNames[static_cast<int>(format)];
-}
-
-class MatmulTest : public testing::TestWithParam<std::tuple<Isa, Format>> {
+class MatmulTest : public EveryIsaAndFormat<Format> {
  protected:
-  void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
-  }
-  Isa isa() const { return std::get<0>(GetParam()); }
-  Format format() const { return std::get<1>(GetParam()); }
-
   void expect_reference_bits(int n_rows, int n_blocks, const std::vector<int>& widths,
                              Values values = Values::kRandom) {
     MatmulProblem problem(format(), n_rows, n_blocks, widths, values, /*seed=*/7);
@@ -103,15 +91,7 @@ TEST_P(MatmulTest, DoesNothingWithoutRowsOrPanels) {
   EXPECT_TRUE(problem.run(isa(), 16).empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryLevel, MatmulTest,
-    testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx),
-                     testing::Values(Format::kF32, Format::kBf16, Format::kBf16F32, Format::kInt8,
-                                     Format::kInt4)),
-    [](const auto& test) {
-      return std::string(name(std::get<0>(test.param))) + "_" +
-             format_name(std::get<1>(test.param));
-    });
+LEYDEN_FOR_EVERY_ISA_AND_FORMAT(MatmulTest, kFormats);
 
 }  // namespace
 }  // namespace leyden::simd::test

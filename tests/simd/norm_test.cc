@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
 
 namespace leyden::simd {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
 
 namespace leyden::simd {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "simd/bf16.h"
-#include "simd/kernels.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd {
 namespace {
@@ -49,15 +49,12 @@ std::vector<float> random_row(int n, unsigned seed) {
   return row;
 }
 
-class QuantizeRowTest : public testing::TestWithParam<Isa> {
+class QuantizeRowTest : public EveryIsa {
  protected:
-  void SetUp() override {
-    if (!cpu_has(GetParam())) GTEST_SKIP() << name(GetParam()) << " is not on this machine";
-  }
   void expect_reference(const std::vector<float>& row, int width, int token) {
     const int n = static_cast<int>(row.size());
     Panel got(n, width), expected(n, width);
-    kernels(GetParam()).quantize_row(row.data(), n, got.row(token));
+    level().quantize_row(row.data(), n, got.row(token));
     scalar::quantize_row(row.data(), n, expected.row(token));
     EXPECT_EQ(got, expected) << n << " values, token " << token << " of " << width;
   }
@@ -91,7 +88,7 @@ TEST_P(QuantizeRowTest, GivesABlockThatIsNotFiniteCodesOfZeroAndAScaleThatSaysSo
       std::vector<float> row = random_row(300, 8);  // the blocks at both sides are as ever
       for (std::size_t i = 0; i < bad.size(); ++i) row[kBlock + at + i] = bad[i];
       Panel got(300, 1), around(300, 1);
-      kernels(GetParam()).quantize_row(row.data(), 300, got.row(0));
+      level().quantize_row(row.data(), 300, got.row(0));
       std::fill_n(row.begin() + kBlock, kBlock, 0.0f);  // a block of zeros, but for its scale
       scalar::quantize_row(row.data(), 300, around.row(0));
       const bool has_nan = std::isnan(bad.front()) || std::isnan(bad.back());
@@ -111,7 +108,7 @@ TEST_P(QuantizeRowTest, GivesABlockThatIsNotFiniteCodesOfZeroAndAScaleThatSaysSo
 TEST_P(QuantizeRowTest, WritesOnlyWhatIsWanted) {
   const std::vector<float> row = random_row(200, 5);
   Panel all(200, 1), floats(200, 1), integers(200, 1);
-  const auto quantize = kernels(GetParam()).quantize_row;
+  const auto quantize = level().quantize_row;
   quantize(row.data(), 200, all.row(0));
   quantize(row.data(), 200, {.x = floats.x.data(), .width = 1});
   EXPECT_EQ(floats.x, all.x);
@@ -127,9 +124,7 @@ TEST_P(QuantizeRowTest, WritesOnlyWhatIsWanted) {
   EXPECT_EQ(integers.x, Panel(200, 1).x);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryLevel, QuantizeRowTest,
-                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni),
-                         [](const auto& test) { return std::string(name(test.param)); });
+LEYDEN_FOR_EVERY_ISA(QuantizeRowTest);
 
 TEST(QuantizeRowReference, KeepsEveryValueWithinHalfAStep) {
   const std::vector<float> row = random_row(300, 6);

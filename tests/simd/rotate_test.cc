@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
 
 namespace leyden::simd {

@@ -5,10 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <random>
-#include <string>
 #include <vector>
-
-#include "simd/kernels.h"
 
 namespace leyden::simd {
 
@@ -27,16 +24,6 @@ inline std::vector<float> random_row(int n, unsigned seed) {
   }
   return row;
 }
-
-/// Tests that run once per ISA level and compare it with the scalar one.
-class EveryIsa : public testing::TestWithParam<Isa> {
- protected:
-  void SetUp() override {
-    if (!cpu_has(GetParam())) GTEST_SKIP() << name(GetParam()) << " is not on this machine";
-  }
-  const Kernels& level() const { return kernels(GetParam()); }
-  static const Kernels& reference() { return kernels(Isa::kScalar); }
-};
 
 /// A row in memory that ends in a canary, to see writes past the end.
 class GuardedRow {
@@ -65,14 +52,5 @@ inline std::vector<std::uint32_t> bits_of(const std::vector<float>& row) {
   for (std::size_t i = 0; i < row.size(); ++i) bits[i] = std::bit_cast<std::uint32_t>(row[i]);
   return bits;
 }
-
-inline std::string isa_name(const testing::TestParamInfo<Isa>& info) {
-  return std::string(name(info.param));
-}
-
-#define LEYDEN_FOR_EVERY_ISA(suite)                                                           \
-  INSTANTIATE_TEST_SUITE_P(                                                                   \
-      Isas, suite, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni), \
-      isa_name)
 
 }  // namespace leyden::simd

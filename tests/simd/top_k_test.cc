@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "simd/kernels.h"
+#include "tests/simd/every_isa.h"
 
 namespace leyden::simd::test {
 namespace {
@@ -81,25 +81,22 @@ std::vector<std::pair<std::string, Scores>> streams(std::size_t n) {
   return all;
 }
 
-class TopKTest : public testing::TestWithParam<Isa> {
+class TopKTest : public EveryIsa {
  protected:
-  void SetUp() override {
-    if (!cpu_has(GetParam())) GTEST_SKIP() << name(GetParam()) << " is not on this machine";
-  }
   /// Offers scores in the given order of positions, as a kernel would.
   void offer(TopK& best, const Scores& scores, const std::vector<std::int32_t>& order) const {
     for (const std::int32_t i : order) {
       const float score = scores[static_cast<std::size_t>(i)];
       if (!(score >= best.threshold)) continue;
       if (score == best.threshold && i > best.last_tie) continue;
-      if (best.count == best.capacity) kernels(GetParam()).top_k_make_room(best);
+      if (best.count == best.capacity) level().top_k_make_room(best);
       ASSERT_LT(best.count, best.capacity);
       best.score[best.count] = score;
       best.position[best.count++] = i;
     }
   }
   std::vector<std::int32_t> chosen(TopK& best) const {
-    kernels(GetParam()).top_k_select(best);
+    level().top_k_select(best);
     std::vector<std::int32_t> out(best.position, best.position + best.count);
     std::sort(out.begin(), out.end());
     return out;
@@ -156,7 +153,7 @@ TEST_P(TopKTest, RaisesTheThresholdPastTheBestLeftOut) {
   const Scores scores = random_scores(4000, 15);
   Buffer buffer(64);
   offer(buffer.best, scores, in_order(scores.size()));
-  kernels(GetParam()).top_k_select(buffer.best);
+  level().top_k_select(buffer.best);
   Scores sorted = scores;
   std::sort(sorted.rbegin(), sorted.rend());
   EXPECT_LE(buffer.best.threshold, sorted[63]);
@@ -170,7 +167,7 @@ TEST_P(TopKTest, MakesRoomAndKeepsTheBest) {
       Buffer buffer(k);
       offer(buffer.best, scores, in_order(scores.size()));
       const std::int32_t n_offered = buffer.best.count;
-      kernels(GetParam()).top_k_make_room(buffer.best);
+      level().top_k_make_room(buffer.best);
       EXPECT_LE(buffer.best.count, k + top_k_surplus(k)) << kind << ", k " << k;
       EXPECT_GE(buffer.best.count, std::min(k, n_offered)) << kind << ", k " << k;
       for (std::int32_t i = 0; i < buffer.best.count; ++i) {
@@ -205,7 +202,7 @@ class TopKMergeTest : public TopKTest {
     for (const Buffer& part : parts) {
       if (backwards) top_k_raise(all.best, part.best.threshold);
     }
-    for (const Buffer& part : parts) kernels(GetParam()).top_k_merge(all.best, part.best);
+    for (const Buffer& part : parts) level().top_k_merge(all.best, part.best);
     std::vector<std::int32_t> out(static_cast<std::size_t>(k));
     out.resize(static_cast<std::size_t>(top_k_positions(all.best, out.data())));
     EXPECT_EQ(out, sorted_best(scores, k));
@@ -231,7 +228,7 @@ TEST_P(TopKTest, FillsItsBufferOnceWithAscendingTies) {
   for (std::int32_t i = 0; i < 10000; ++i) {
     const std::int32_t before = buffer.best.count;
     if (buffer.best.count == buffer.best.capacity) {
-      kernels(GetParam()).top_k_make_room(buffer.best);
+      level().top_k_make_room(buffer.best);
     }
     top_k_push(buffer.best, 2.5f, i);
     n_entered += buffer.best.count > before ? 1 : 0;
@@ -239,13 +236,8 @@ TEST_P(TopKTest, FillsItsBufferOnceWithAscendingTies) {
   EXPECT_EQ(n_entered, buffer.best.capacity);
 }
 
-const auto kLevels =
-    testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx);
-std::string level_name(const testing::TestParamInfo<Isa>& test) {
-  return std::string(name(test.param));
-}
-INSTANTIATE_TEST_SUITE_P(EveryLevel, TopKTest, kLevels, level_name);
-INSTANTIATE_TEST_SUITE_P(EveryLevel, TopKMergeTest, kLevels, level_name);
+LEYDEN_FOR_EVERY_ISA(TopKTest);
+LEYDEN_FOR_EVERY_ISA(TopKMergeTest);
 
 }  // namespace
 }  // namespace leyden::simd::test
