@@ -15,7 +15,7 @@ namespace {
 
 template <class Choice>
 void add_choice(CLI::App& command, const std::string& flag, Choice& value,
-                std::vector<std::pair<std::string, Choice>> names, const std::string& help) {
+                const std::vector<std::pair<std::string, Choice>>& names, const std::string& help) {
   std::string type, current;
   for (const auto& [word, choice] : names) {
     type += (type.empty() ? "" : "|") + word;
@@ -51,35 +51,36 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
 }
 
 void add_engine_options(CLI::App& command, EngineOptions& engine) {
-  const auto group = [&](const std::string& flag) { command.get_option(flag)->group("Model"); };
+  CLI::OptionDefaults& defaults = *command.option_defaults();
+  const std::string group_before = defaults.get_group();
+  defaults.group("Model");
 
   command
       .add_option("--weights", engine.weights,
                   "For a checkpoint: quantize while loading by this recipe "
                   "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8)")
       ->type_name("RECIPE");
-  add_choice<KvCacheFormat>(command, "--kv-cache", engine.kv_cache,
-                            {{"f32", KvCacheFormat::kF32},
-                             {"bf16", KvCacheFormat::kBf16},
-                             {"int8", KvCacheFormat::kInt8}},
-                            "Number format of the KV cache");
-  add_choice<IndexCacheFormat>(command, "--index-cache", engine.index_cache,
-                               {{"auto", IndexCacheFormat::kAuto},
-                                {"f32", IndexCacheFormat::kF32},
-                                {"bf16", IndexCacheFormat::kBf16},
-                                {"int8", IndexCacheFormat::kInt8}},
-                               "Number format of the indexer's keys (auto: int8, or f32 beside "
-                               "--kv-cache f32)");
-  add_choice<AttentionChoice>(command, "--attention", engine.attention,
-                              {{"auto", AttentionChoice::kAuto},
-                               {"sparse", AttentionChoice::kSparse},
-                               {"dense", AttentionChoice::kDense}},
-                              "Attend to what the indexer chose, or to everything");
-  add_choice<MlaChoice>(command, "--mla", engine.mla,
-                        {{"auto", MlaChoice::kAuto},
-                         {"absorb", MlaChoice::kAbsorb},
-                         {"decompress", MlaChoice::kDecompress}},
-                        "Form of MLA; absorb gives the same bits for any --prefill-chunk");
+  add_choice(command, "--kv-cache", engine.kv_cache,
+             {{"f32", KvCacheFormat::kF32},
+              {"bf16", KvCacheFormat::kBf16},
+              {"int8", KvCacheFormat::kInt8}},
+             "Number format of the KV cache");
+  add_choice(command, "--index-cache", engine.index_cache,
+             {{"auto", IndexCacheFormat::kAuto},
+              {"f32", IndexCacheFormat::kF32},
+              {"bf16", IndexCacheFormat::kBf16},
+              {"int8", IndexCacheFormat::kInt8}},
+             "Number format of the indexer's keys (auto: int8, or f32 beside --kv-cache f32)");
+  add_choice(command, "--attention", engine.attention,
+             {{"auto", AttentionChoice::kAuto},
+              {"sparse", AttentionChoice::kSparse},
+              {"dense", AttentionChoice::kDense}},
+             "Attend to what the indexer chose, or to everything");
+  add_choice(command, "--mla", engine.mla,
+             {{"auto", MlaChoice::kAuto},
+              {"absorb", MlaChoice::kAbsorb},
+              {"decompress", MlaChoice::kDecompress}},
+             "Form of MLA; absorb gives the same bits for any --prefill-chunk");
   command
       .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
       ->type_name("C")
@@ -93,21 +94,21 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")
       ->type_name("N")
       ->check(at_least(1));
-  add_choice<HugePageChoice>(command, "--huge-pages", engine.huge_pages,
-                             {{"auto", HugePageChoice::kAuto},
-                              {"thp", HugePageChoice::kThp},
-                              {"hugetlb", HugePageChoice::kHugetlb},
-                              {"off", HugePageChoice::kOff}},
-                             "Pages for the weights");
+  add_choice(command, "--huge-pages", engine.huge_pages,
+             {{"auto", HugePageChoice::kAuto},
+              {"thp", HugePageChoice::kThp},
+              {"hugetlb", HugePageChoice::kHugetlb},
+              {"off", HugePageChoice::kOff}},
+             "Pages for the weights");
   command.add_flag("--mmap", engine.mmap,
                    "Map a container's weights instead of reading them into huge pages");
   command.add_flag("--mlock", engine.mlock, "Keep the weights in RAM");
-  add_choice<NumaChoice>(command, "--numa", engine.numa,
-                         {{"auto", NumaChoice::kAuto},
-                          {"split", NumaChoice::kSplit},
-                          {"whole", NumaChoice::kWhole},
-                          {"interleave", NumaChoice::kInterleave}},
-                         "How weights are divided among NUMA nodes");
+  add_choice(command, "--numa", engine.numa,
+             {{"auto", NumaChoice::kAuto},
+              {"split", NumaChoice::kSplit},
+              {"whole", NumaChoice::kWhole},
+              {"interleave", NumaChoice::kInterleave}},
+             "How weights are divided among NUMA nodes");
   command
       .add_option("--cpus", engine.cpus, "Hardware threads to compute on, as 0-7,16 (default: any)")
       ->type_name("LIST");
@@ -117,11 +118,7 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
       .add_option("--routing-stats", engine.routing_stats,
                   "For --numa whole: how often experts are used, from eval --routing-stats")
       ->type_name("FILE");
-  for (const char* flag : {"--weights", "--kv-cache", "--index-cache", "--attention", "--mla",
-                           "--prefill-chunk", "--context", "--threads", "--huge-pages", "--mmap",
-                           "--mlock", "--numa", "--cpus", "--nodes", "--routing-stats"}) {
-    group(flag);
-  }
+  defaults.group(group_before);
 }
 
 void warn(const std::string& warning) {
