@@ -18,9 +18,10 @@ ContainerIndex parse_index(const InputFile& file) {
   return parse_container_index(index.json, index.offset, file.name());
 }
 
+constexpr std::string_view kLayers = "layers.";
+
 /// Whether a tensor ("layers.61.mtp.eh_proj") belongs to a layer behind those that decode.
 bool is_mtp(std::string_view tensor, const ModelConfig& config) {
-  constexpr std::string_view kLayers = "layers.";
   if (!tensor.starts_with(kLayers)) return false;
   int layer = 0;
   std::from_chars(tensor.data() + kLayers.size(), tensor.data() + tensor.size(), layer);
@@ -42,6 +43,21 @@ ContainerReader::ContainerReader(const std::filesystem::path& path)
   n_model_tensors_ = static_cast<std::size_t>(kept_only - index_.tensors.begin());
   for (std::size_t i = 0; i < index_.tensors.size(); ++i) {
     by_name_.emplace(index_.tensors[i].spec.name, i);
+  }
+  check_mtp_layers();
+}
+
+void ContainerReader::check_mtp_layers() const {
+  for (const StoredTensor& tensor : all_tensors().subspan(n_model_tensors_)) {
+    const std::string& norm = tensor.spec.name;
+    if (!norm.ends_with(".attn_norm")) continue;
+    const std::string eh_proj = norm.substr(0, norm.find('.', kLayers.size())) + ".mtp.eh_proj";
+    if (find(eh_proj) != nullptr) continue;
+    throw LoadError(
+        name(), fmt::format("tensor '{}' is of a layer that the config doesn't have: its "
+                            "num_hidden_layers is {}, and this layer predicts no further token "
+                            "(it has no '{}')",
+                            excerpt(norm, 200), config_.num_hidden_layers, excerpt(eh_proj, 200)));
   }
 }
 

@@ -12,6 +12,7 @@ namespace leyden::formats {
 namespace {
 
 using leyden::testing::refusal_of;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 /// A container as bytes, to be broken.
@@ -162,6 +163,23 @@ TEST_F(BrokenContainerTest, TensorsThatLieAreRefused) {
               HasSubstr("'fingerprint'"));
   EXPECT_THAT(refusal_after_index([](Json& index) { index.erase("tensors"); }),
               HasSubstr("'tensors' is missing"));
+}
+
+TEST_F(ContainerTest, LayersBehindThoseOfTheConfigMustPredictFurtherTokens) {
+  const TensorSpec norm{"layers.61.attn_norm", Layout::kRows, WeightFormat::kF32, 1, 1, 16};
+  const TensorSpec eh_proj{"layers.61.mtp.eh_proj", Layout::kRows, WeightFormat::kF32, 1, 1, 16};
+  const auto refusal_with = [&](const std::vector<TensorSpec>& specs) {
+    ContainerWriter writer(path_, "int4", blobs(), specs);
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      writer.write(i, 0, std::vector<std::byte>(specs[i].bytes()));
+    }
+    writer.finish();
+    return refusal_of([&] { ContainerReader reader(path_); });
+  };
+  EXPECT_EQ(refusal_with({norm, eh_proj}), "");
+  EXPECT_THAT(refusal_with({norm}),
+              AllOf(HasSubstr("model.leyden: tensor 'layers.61.attn_norm' is of a layer"),
+                    HasSubstr("num_hidden_layers is 61"), HasSubstr("'layers.61.mtp.eh_proj'")));
 }
 
 }  // namespace
