@@ -321,24 +321,17 @@ test_a_full_disk_is_said_and_nothing_is_left() {
   [[ ! -s $work/left ]] || fail "files are left: $(<"$work/left")"
 }
 test_closed_standard_files_do_no_harm() {
-  called="leyden convert >&-"
-  "$leyden" convert --in "$checkpoint" --out "$work/closed.leyden" >&- 2>"$work/err" </dev/null
+  called="leyden inspect >&-"
+  "$leyden" inspect "$checkpoint" >&- 2>"$work/err" </dev/null
   status=$?
   refuses "standard output: can't write"
-  call inspect --verify "$work/closed.leyden" # what was meant for standard output isn't in it
-  exits 0
   called="leyden inspect --json - 2>&-"
   "$leyden" inspect "$checkpoint" --json - 2>&- >"$work/out" </dev/null
   status=$?
   exits 0
   says out '"kind"'
-  called="leyden run 2>&-"
-  "$leyden" run -p "What is 7 + 8?" --greedy --json "$work/closed.json" 2>&- >"$work/out" </dev/null
-  status=$?
-  exits 0
-  says out "7 + 8 = 15."
-  called="leyden chat <&-"
-  "$leyden" chat <&- >"$work/out" 2>"$work/err"
+  called="leyden chat <&-" # which would wait for a file of its own that got the number
+  timeout 60 "$leyden" chat <&- >"$work/out" 2>"$work/err"
   status=$?
   exits 0
   silent out
