@@ -4,14 +4,16 @@
 // compiled for. For *.kernel.cc only. Every function here is inlined and internal, so that no code
 // of one level can be linked into another.
 
+#define LEYDEN_INLINE [[gnu::always_inline]] static inline
+
 // In front of a loop over registers: -O2 alone leaves such loops rolled and their registers in
 // memory.
 #define LEYDEN_UNROLL _Pragma("GCC unroll 64")
 
 #if defined(LEYDEN_ISA_avx2)
-#include "simd/vec_avx2.h"
+#include "simd/vec_dot_avx2.h"
 #elif defined(LEYDEN_ISA_avx512) || defined(LEYDEN_ISA_avx512vnni)
-#include "simd/vec_avx512.h"
+#include "simd/vec_dot_avx512.h"
 #else
 #error "simd/vec.h is for kernel sources, which CMake compiles once per ISA level"
 #endif

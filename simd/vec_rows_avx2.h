@@ -1,12 +1,12 @@
 #pragma once
 
 #include "simd/layout.h"
-#include "simd/vec_avx2.h"
+#include "simd/vec_dot_avx2.h"
 
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
-// The contracts are those of vec_rows_avx512.h and vec_avx512.h.
+// The contracts are those of vec_rows_avx512.h, vec_dot_avx512.h and vec_avx512.h.
 
 struct F32Rows {
   __m256 v;

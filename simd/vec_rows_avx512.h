@@ -1,7 +1,7 @@
 #pragma once
 
 #include "simd/layout.h"
-#include "simd/vec_avx512.h"
+#include "simd/vec_dot_avx512.h"
 
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
