@@ -12,7 +12,7 @@
 #include "tools/demo_model.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 
 namespace leyden::tools {
@@ -83,11 +83,10 @@ void add_bench(CLI::App& app, int&) {
   auto* const command = app.add_subcommand(
       "bench", "Measure tokens per second, beside what this machine can do at most");
   const auto options = std::make_shared<BenchOptions>();
-  command
-      ->add_option("--synthetic", options->synthetic,
-                   "Random weights in a model's true widths, made in memory, instead of -m")
-      ->type_name("v3.2|v3|lite")
-      ->check(CLI::IsMember({"v3.2", "v3", "lite"}));
+  take_one_of(
+      command->add_option("--synthetic", options->synthetic,
+                          "Random weights in a model's true widths, made in memory, instead of -m"),
+      {"v3.2", "v3", "lite"});
   command->add_option("--layers", options->layers, "Layers of the synthetic model")
       ->type_name("DENSE+MOE")
       ->capture_default_str();
@@ -103,11 +102,11 @@ void add_bench(CLI::App& app, int&) {
   list("--decode", options->decode, "Numbers of tokens to generate; 0 leaves the test out");
   list("--depth", options->depths, "Tokens in the cache before (default: 0)");
   command->add_option("--repeat", options->repeat, "Samples per row; the median is reported")
+      ->type_name("N")
       ->check(between(1, 1000))
       ->capture_default_str();
-  command->add_option("--format", options->format, "Of the report on standard output")
-      ->type_name("md|json|jsonl|csv")
-      ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}))
+  take_one_of(command->add_option("--format", options->format, "Of the report on standard output"),
+              {"md", "json", "jsonl", "csv"})
       ->capture_default_str();
   command->add_option("--json", options->json_file, "Also write all rows as JSON")
       ->type_name("FILE");

@@ -10,7 +10,7 @@
 #include "tools/commands.h"
 #include "tools/documents.h"
 #include "tools/model_options.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/token_list.h"
 

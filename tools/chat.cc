@@ -9,7 +9,7 @@
 #include "src/engine.h"
 #include "tools/commands.h"
 #include "tools/model_options.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/repl/line_editor.h"
 #include "tools/repl/printer.h"
 #include "tools/repl/repl.h"
@@ -137,13 +137,12 @@ int run_chat(const ChatOptions& options) {
 void add_chat(CLI::App& app, int& exit_code) {
   auto* const command = app.add_subcommand("chat", "Talk to a model");
   const auto options = std::make_shared<ChatOptions>();
-  command->add_option("--system", options->system, "System prompt")->type_name("TEXT");
-  command
-      ->add_option("--thinking", options->thinking,
-                   "Let the model think before it answers; hide folds its thoughts into one line "
-                   "(default: off)")
-      ->type_name("on|off|hide")
-      ->check(CLI::IsMember({"on", "off", "hide"}));
+  command->add_option("--system", options->system, "System prompt");
+  take_one_of(command->add_option(
+                  "--thinking", options->thinking,
+                  "Let the model think before it answers; hide folds its thoughts into one line "
+                  "(default: off)"),
+              {"on", "off", "hide"});
   command
       ->add_option("-n,--max-tokens", options->max_tokens,
                    "Tokens of an answer at most (default: what the context holds)")

@@ -8,7 +8,7 @@
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
 #include "tools/json_output.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/visible_text.h"
 

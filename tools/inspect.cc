@@ -7,7 +7,7 @@
 #include "tools/inspect_numa.h"
 #include "tools/inspect_parts.h"
 #include "tools/json_output.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 
 namespace leyden::tools {
 

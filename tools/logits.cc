@@ -11,7 +11,7 @@
 #include "tools/commands.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/token_list.h"
 
 namespace leyden::tools {

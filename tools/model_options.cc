@@ -6,7 +6,7 @@
 
 #include "formats/container_reader.h"
 #include "tools/demo_model.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/visible_text.h"
 
@@ -16,25 +16,18 @@ namespace {
 template <class Choice>
 void add_choice(CLI::App& command, const std::string& flag, Choice& value,
                 const std::vector<std::pair<std::string, Choice>>& names, const std::string& help) {
-  std::string type, current;
+  std::vector<std::string> words;
+  std::string current;
   for (const auto& [word, choice] : names) {
-    type += (type.empty() ? "" : "|") + word;
+    words.push_back(word);
     if (choice == value) current = word;
   }
-  command
-      .add_option_function<std::string>(
-          flag,
-          [&value, names, flag, type](const std::string& word) {
-            for (const auto& [known, choice] : names) {
-              if (known == word) {
-                value = choice;
-                return;
-              }
-            }
-            throw CLI::ValidationError(flag, "'" + word + "' is not one of " + type);
-          },
-          help)
-      ->type_name(type)
+  const auto choose = [&value, names](const std::string& wanted) {
+    for (const auto& [word, choice] : names) {
+      if (word == wanted) value = choice;
+    }
+  };
+  take_one_of(command.add_option_function<std::string>(flag, choose, help), words)
       ->default_str(current);
 }
 

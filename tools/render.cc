@@ -10,6 +10,7 @@
 #include "src/text/message.h"
 #include "tools/commands.h"
 #include "tools/json_lines.h"
+#include "tools/option_checks.h"
 
 namespace leyden::tools {
 namespace {
@@ -59,11 +60,13 @@ void add_render(CLI::App& app, int&) {
   const auto options = std::make_shared<CommandOptions>();
   CLI::App* command =
       app.add_subcommand("render", "Turn conversations into prompts, or completions into messages");
-  command->add_option("--format", options->format, "v3, v3.1 or v3.2 (default: each line's own)")
-      ->check(CLI::IsMember({"v3", "v3.1", "v3.2"}));
+  take_one_of(command->add_option("--format", options->format,
+                                  "Of prompts and completions (default: each line's own)"),
+              {"v3", "v3.1", "v3.2"});
   command
       ->add_option("--jsonl", options->json_lines,
                    "File of conversations, one per line; - is standard input")
+      ->type_name("FILE")
       ->capture_default_str();
   command->add_flag("--parse", options->parse,
                     "The other way: completions in, messages out; \"text\" and \"thinking\" in a "

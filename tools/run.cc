@@ -11,7 +11,7 @@
 #include "tools/interrupt.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
-#include "tools/range_check.h"
+#include "tools/option_checks.h"
 #include "tools/request_file.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
@@ -145,8 +145,9 @@ void add_run(CLI::App& app, int&) {
   auto* const command = app.add_subcommand("run", "Answer one prompt");
   const auto run = std::make_shared<RunOptions>();
   auto* const prompt = command->add_option("-p,--prompt", run->prompt, "The prompt");
-  auto* const file =
-      command->add_option("-f,--file", run->file, "File that holds the prompt")->excludes(prompt);
+  auto* const file = command->add_option("-f,--file", run->file, "File that holds the prompt")
+                         ->type_name("FILE")
+                         ->excludes(prompt);
   auto* const messages =
       command
           ->add_option("--messages", run->messages_file,
@@ -162,8 +163,8 @@ void add_run(CLI::App& app, int&) {
                        "after the text, as JSON")
           ->type_name("FILE");
   command->add_option("--system", run->system, "System prompt")->excludes(messages);
-  command->add_option("--thinking", run->thinking, "Let the model think first")
-      ->check(CLI::IsMember({"on", "off"}))
+  take_one_of(command->add_option("--thinking", run->thinking, "Let the model think first"),
+              {"on", "off"})
       ->capture_default_str();
   command->add_flag("--raw", run->raw, "Continue the text as it stands, without a chat format")
       ->excludes(messages)

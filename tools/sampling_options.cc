@@ -19,8 +19,9 @@ std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  constexpr const char* kGroup = "Sampling (default: the model's recommendation)";
   const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
-    command.add_option(flag, value, help)->group("Sampling (default: the model's recommendation)");
+    command.add_option(flag, value, help)->group(kGroup);
   };
   add("--temp", options.temperature, "Temperature; 0 always takes the best token");
   add("--top-k", options.top_k, "Keep the K most probable tokens; 0: all");
@@ -33,8 +34,7 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   add("--seed", options.seed, "Same seed, same text (default: random)");
   add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable");
   add("--stop", options.stops, "End the answer at this text; repeatable");
-  command.add_flag("--greedy", options.greedy, "Always take the best token")
-      ->group("Sampling (default: the model's recommendation)");
+  command.add_flag("--greedy", options.greedy, "Always take the best token")->group(kGroup);
 }
 
 text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended) {

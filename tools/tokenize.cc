@@ -94,13 +94,18 @@ void add_tokenize(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand("tokenize", "Turn text into token ids, or ids into text");
   CLI::Option* model =
-      command->add_option("-m,--model", options->model,
-                          "Container, checkpoint directory or GGUF file (default: the demo model)");
+      command
+          ->add_option("-m,--model", options->model,
+                       "Container, checkpoint directory or GGUF file (default: the demo model)")
+          ->type_name("PATH");
   command->add_option("--tokenizer", options->tokenizer_file, "A tokenizer.json instead of a model")
+      ->type_name("FILE")
       ->excludes(model);
-  command->add_option("--jsonl", options->json_lines,
-                      "File of lines {\"text\": ...}, answered by the same with \"ids\"; - is "
-                      "standard input. Without it standard input is one text");
+  command
+      ->add_option("--jsonl", options->json_lines,
+                   "File of lines {\"text\": ...}, answered by the same with \"ids\"; - is "
+                   "standard input. Without it standard input is one text")
+      ->type_name("FILE");
   command->add_flag("--decode", options->decode, "The other way: \"ids\" in, \"text\" out");
   command->add_flag("--special", options->special,
                     "Recognize control tokens such as <think> in the text");

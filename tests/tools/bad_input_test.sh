@@ -56,6 +56,8 @@ test_wrong_usage_is_status_2_and_says_what() {
   says err "--threads: 0 is out of range, expected at least 1"
   call bench --repeat 0
   says err "--repeat: 0 is out of range, expected 1 to 1000"
+  call run -p x --thinking maybe
+  says err "--thinking: 'maybe' is not one of on|off"
   LEYDEN_ISA=mmx call run -p x
   exits 2
   says err "LEYDEN_ISA=mmx"

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace leyden::tools {
 
@@ -27,6 +29,16 @@ inline CLI::Validator at_least(int least) {
 }
 inline CLI::Validator between(int least, int most) {
   return in_range(least, most, fmt::format("{} to {}", least, most));
+}
+
+/// Makes the option take one of these words, and --help show them.
+inline CLI::Option* take_one_of(CLI::Option* option, const std::vector<std::string>& words) {
+  const std::string all = fmt::format("{}", fmt::join(words, "|"));
+  const auto check = [words, all](const std::string& word) -> std::string {
+    if (std::find(words.begin(), words.end(), word) != words.end()) return "";
+    return fmt::format("'{}' is not one of {}", word, all);
+  };
+  return option->type_name(all)->check(check);
 }
 
 }  // namespace leyden::tools
