@@ -197,7 +197,8 @@ int main(int argc, char** argv) {
       words.push_back(word);
     }
   }
-  if (words.empty() || words.size() > 3) {
+  const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
+  if (words.empty() || words.size() > 3 || std::ranges::any_of(words, is_option)) {
     fmt::print(stderr, "usage: make_checkpoint DIR [EXPERTS [VOCABULARY]] [--sparse] [--whole]\n");
     return 2;
   }
