@@ -91,9 +91,8 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
   }
   const std::uint64_t kept_only = bytes - costs.tensor_bytes;
   if (kept_only > 0) {
-    fmt::print(out, "{} more tensors, {:.3f} GB, of {} layers for multi-token prediction\n",
-               all.size() - container.tensors().size(), gigabytes(kept_only),
-               config.num_nextn_predict_layers);
+    fmt::print(out, "{} more tensors, {:.3f} GB, for multi-token prediction: kept, not loaded\n",
+               all.size() - container.tensors().size(), gigabytes(kept_only));
   }
   const bool has_counts = container.blob(model::kExpertCountsBlob).has_value();
   if (has_counts) fmt::print(out, "counts of how often experts are used, for --numa whole\n");
