@@ -90,11 +90,11 @@ void greet(const Printer& printer, const SessionStore& store, const Conversation
            bool resumes) {
   printer.note("leyden " LEYDEN_VERSION " · /help explains, Ctrl-D leaves");
   if (resumes) {
-    printer.note(fmt::format("[{}]", summary(store.name(), conversation)));
+    printer.note(summary(store.name(), conversation));
     if (const std::string last = last_exchange(conversation); !last.empty()) printer.note(last);
   } else if (const auto newest = store.newest()) {
-    printer.note(fmt::format("/load takes up the last conversation: {}",
-                             summary_of_file(newest->name, newest->file)));
+    printer.note(fmt::format("/load takes up the last conversation:\n  {}",
+                             list_row(newest->name, newest->file)));
   }
 }
 

@@ -42,7 +42,7 @@ test_a_conversation_is_restored_after_a_restart() {
   keys C-d
   ends 0
   start --resume --thinking off
-  sees "1 message "
+  sees ", 1 message: What is the capital of Norway?]"
   enter "/think"
   sees "thinking is off"
   enter "What is 7 + 8?"

@@ -55,7 +55,7 @@ void Repl::load(const std::string& argument) {
   const std::string model = loaded.model;
   restore(std::move(loaded));
   restore_state();
-  printer_.note(fmt::format("[{}]", summary(name, conversation())));
+  printer_.note(summary(name, conversation()));
   if (model != model_) {
     printer_.note(fmt::format("[it was had with {}; {} goes on]",
                               model.empty() ? "leyden's demo model" : model, model_name()));
@@ -73,7 +73,7 @@ void Repl::list_sessions(const std::string&) {
       break;
     }
     const char mark = entry.name == store_.name() ? '*' : ' ';
-    text += fmt::format("{} {}\n", mark, summary_of_file(entry.name, entry.file));
+    text += fmt::format("{} {}\n", mark, list_row(entry.name, entry.file));
   }
   text.pop_back();
   printer_.say(text);

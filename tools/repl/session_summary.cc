@@ -9,19 +9,32 @@
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
+namespace {
 
-std::string summary(const std::string& name, const Conversation& conversation) {
-  const auto n_user = std::ranges::count(conversation.messages, "user", &text::Message::role);
-  const auto first = std::ranges::find(conversation.messages, "user", &text::Message::role);
-  const std::string head =
-      fmt::format("{:20} {:3} message{}  ", name, n_user, n_user == 1 ? " " : "s");
-  const std::string begin = first == conversation.messages.end() ? "" : first->content.value_or("");
-  return head + excerpt(begin, std::max(10, terminal_columns() - columns_of(head) - 4));
+std::string count_messages(const Conversation& conversation) {
+  const auto n = std::ranges::count(conversation.messages, "user", &text::Message::role);
+  return fmt::format("{} message{}", n, n == 1 ? "" : "s");
 }
 
-std::string summary_of_file(const std::string& name, const std::filesystem::path& file) {
+/// In at most so many columns, but 10 at least.
+std::string beginning(const Conversation& conversation, int max_columns) {
+  const auto first = std::ranges::find(conversation.messages, "user", &text::Message::role);
+  if (first == conversation.messages.end()) return "";
+  return excerpt(first->content.value_or(""), std::max(10, max_columns));
+}
+
+}  // namespace
+
+std::string summary(const std::string& name, const Conversation& conversation) {
+  const std::string head = fmt::format("[{}, {}: ", name, count_messages(conversation));
+  return head + beginning(conversation, terminal_columns() - columns_of(head) - 2) + "]";
+}
+
+std::string list_row(const std::string& name, const std::filesystem::path& file) {
   try {
-    return summary(name, read_conversation(file));
+    const Conversation conversation = read_conversation(file);
+    const std::string head = fmt::format("{:20} {:12}  ", name, count_messages(conversation));
+    return head + beginning(conversation, terminal_columns() - columns_of(head) - 4);
   } catch (const std::exception& error) {
     return fmt::format("{:20} damaged: {}", name, error.what());
   }

@@ -7,11 +7,11 @@
 
 namespace leyden::tools {
 
-/// One line: name, number of messages, how the conversation began.
+/// "[NAME, 2 messages: how it began]", in one line.
 std::string summary(const std::string& name, const Conversation& conversation);
 
-/// The same for a file; for one that can't be read, why.
-std::string summary_of_file(const std::string& name, const std::filesystem::path& file);
+/// A line of a list: name, number of messages, how it began; for a file that can't be read, why.
+std::string list_row(const std::string& name, const std::filesystem::path& file);
 
 /// The last message and its answer, as a reminder of where the conversation stands; or empty.
 std::string last_exchange(const Conversation& conversation);
