@@ -60,6 +60,8 @@ install(TARGETS leyden_program)
 install(DIRECTORY models/demo/checkpoint/ DESTINATION ${CMAKE_INSTALL_DATADIR}/leyden/demo)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES models/demo/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/models/demo)
+install(FILES bench/RESULTS.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/bench)
 
 set(man_pages ${CMAKE_CURRENT_BINARY_DIR}/man)
 add_custom_command(OUTPUT ${man_pages}/leyden.1 DEPENDS leyden_program cmake/make_man_pages.sh

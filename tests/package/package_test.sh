@@ -27,6 +27,13 @@ for command in leyden leyden-chat leyden-convert; do
 done
 echo "ok: man pages"
 
+docs=$prefix/share/doc/leyden
+while IFS=: read -r page link; do
+  target=${page%/*}/${link%%#*}
+  [[ -e $target ]] || { echo "$page: there is no $link"; exit 1; }
+done < <(grep -roP --include='*.md' '\[[^]]+\]\(\K(?!https?:|#)[^)]+(?=\))' "$docs")
+echo "ok: links of the documents"
+
 cmake -S "$source_dir/examples" -B "$work/example" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/example" >/dev/null
 expect_oslo "example by find_package" "$("$work/example/stream" "$prefix/share/leyden/demo" "$question")"
