@@ -128,10 +128,17 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   for (auto _ : state) {
     const std::byte* const tiles = memory + copy * matrix_bytes;
     copy = (copy + 1) % n_copies;
+    const std::byte* const next_tiles = memory + copy * matrix_bytes;
+    const auto first_tile = [&](int piece) {
+      return static_cast<std::size_t>(piece * tiles_per_piece) * tile_bytes;
+    };
     team.run(n_pieces, [&](int piece, int worker) {
       const int tile = piece * tiles_per_piece;
+      const int next = piece + n_threads;
       simd::MatmulArgs args;
-      args.tiles = tiles + static_cast<std::size_t>(tile) * tile_bytes;
+      args.tiles = tiles + first_tile(piece);
+      args.next = next < n_pieces ? tiles + first_tile(next)
+                                  : next_tiles + first_tile((next - n_pieces) % n_pieces);
       args.n_rows = std::min(tiles_per_piece, n_tiles - tile) * kTileRows;
       args.n_blocks = activations.n_blocks;
       args.levels = kLevels;

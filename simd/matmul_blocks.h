@@ -60,18 +60,19 @@ struct Int4 {
     const std::byte* line =
         block + kBlockScaleBytes + (g * kQuads + i) / 2 * kLine + half * kRowBytes;
     const I8Rows pair = load_rows_bytes(line);
-    w[0] = look_up(table, low_nibbles(pair));
-    w[1] = look_up(table, high_nibbles(pair));
+    w[0] = look_up_low(table, pair);
+    w[1] = look_up_high(table, pair);
   }
   LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int4; }
   LEYDEN_INLINE I32Rows start(std::int32_t s) { return broadcast_rows(s); }
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
 };
 
-/// int4 for one token on a CPU that leads_through_l2.
-struct Int4ThroughL2 : Int4 {
+/// A format for up to its kHastyTokens on a CPU that leads_through_l2.
+template <typename Format>
+struct ThroughL2 : Format {
   static constexpr int kHastyTokens = 0;
-  static constexpr int kBlocksAhead = 10;
+  static constexpr int kBlocksAhead = 12 * 1024 / Format::kBytes;
 };
 
 LEYDEN_INLINE F32Rows load_scale(const std::byte* block, int g, int half) {

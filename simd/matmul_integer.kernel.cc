@@ -1,7 +1,8 @@
 #include "simd/matmul_few.h"
-#include "simd/matmul_many.h"
 #if defined(LEYDEN_ISA_amx)
 #include "simd/matmul_amx.h"
+#else
+#include "simd/matmul_many.h"
 #endif
 
 // int8 and int4 weights.
@@ -14,11 +15,16 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
                                   const ActivationPanel& panel) {
   if constexpr (kTokens > kFewTokens) {
 #if defined(LEYDEN_ISA_amx)
-    if (panel.width >= kAmxTokens) return multiply_amx(format, args, panel);
-#endif
+    multiply_amx(format, args, panel);
+#else
     multiply_many(format, args, panel);
+#endif
   } else if (panel.width == kTokens) {
-    multiply_few<kTokens>(format, args, panel);
+    if (kTokens <= Format::kHastyTokens && args.through_l2) {
+      multiply_few<kTokens>(ThroughL2<Format>{format}, args, panel);
+    } else {
+      multiply_few<kTokens>(format, args, panel);
+    }
   } else {
     multiply_panel<kTokens + 1>(format, args, panel);
   }
@@ -39,12 +45,7 @@ LEYDEN_INLINE void matmul(const Format& format, MatmulArgs args) {
 void matmul_int8(const MatmulArgs& args) noexcept { matmul(Int8{}, args); }
 
 void matmul_int4(const MatmulArgs& args) noexcept {
-  const Int4 format{load_rows_table(args.levels)};
-  if (args.through_l2 && args.n_panels == 1 && args.panels[0].width == 1) {
-    multiply_few<1>(Int4ThroughL2{format}, args, args.panels[0]);
-  } else {
-    matmul(format, args);
-  }
+  matmul(Int4{load_rows_table(args.levels)}, args);
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

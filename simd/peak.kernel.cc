@@ -35,9 +35,10 @@ std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
 }
 
 std::int64_t integer_peak(std::int64_t rounds, std::int32_t* sink) noexcept {
-  constexpr std::uint8_t kBytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-  I8x64 w = load_table(kBytes);
-  const I8x64 a = load_table(kBytes);
+  std::uint8_t bytes[64];
+  for (int i = 0; i < 64; ++i) bytes[i] = static_cast<std::uint8_t>(1 + i % 16);
+  I8x64 w = load_bytes(bytes);
+  const I8x64 a = load_bytes(bytes);
   I32x16 acc[kIntegerChains];
   LEYDEN_UNROLL
   for (int c = 0; c < kIntegerChains; ++c) acc[c] = broadcast_i32(c);

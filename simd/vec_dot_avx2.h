@@ -23,19 +23,6 @@ LEYDEN_INLINE I8x64 broadcast_quad(const void* p) {
   __builtin_memcpy(&quad, p, 4);
   return {_mm256_set1_epi32(quad), _mm256_set1_epi32(quad)};
 }
-LEYDEN_INLINE __m256i low_nibbles(__m256i x) { return _mm256_and_si256(x, _mm256_set1_epi8(0x0f)); }
-LEYDEN_INLINE I8x64 low_nibbles(I8x64 x) { return {low_nibbles(x.lo), low_nibbles(x.hi)}; }
-LEYDEN_INLINE I8x64 high_nibbles(I8x64 x) {
-  return {low_nibbles(_mm256_srli_epi16(x.lo, 4)), low_nibbles(_mm256_srli_epi16(x.hi, 4))};
-}
-LEYDEN_INLINE I8x64 load_table(const std::uint8_t* table) {
-  const __m256i t = _mm256_broadcastsi128_si256(load_128(table));
-  return {t, t};
-}
-LEYDEN_INLINE I8x64 look_up(I8x64 table, I8x64 index) {
-  return {_mm256_shuffle_epi8(table.lo, index.lo), _mm256_shuffle_epi8(table.hi, index.hi)};
-}
-
 LEYDEN_INLINE __m256i dot_u7(__m256i acc, __m256i w, __m256i a) {
   const __m256i pairs = _mm256_maddubs_epi16(w, a);  // |pair| <= 2 * 127 * 127 < 2^15
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

@@ -20,19 +20,6 @@ LEYDEN_INLINE I8x64 broadcast_quad(const void* p) {
   __builtin_memcpy(&quad, p, 4);
   return {_mm512_set1_epi32(quad)};
 }
-LEYDEN_INLINE I8x64 low_nibbles(I8x64 x) { return {_mm512_and_si512(x.v, _mm512_set1_epi8(0x0f))}; }
-LEYDEN_INLINE I8x64 high_nibbles(I8x64 x) {
-  return {_mm512_and_si512(_mm512_srli_epi16(x.v, 4), _mm512_set1_epi8(0x0f))};
-}
-/// A table of 16 bytes, ready for look_up.
-LEYDEN_INLINE I8x64 load_table(const std::uint8_t* table) {
-  return {_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)))};
-}
-/// table[index] for every byte, index in 0..15.
-LEYDEN_INLINE I8x64 look_up(I8x64 table, I8x64 index) {
-  return {_mm512_shuffle_epi8(table.v, index.v)};
-}
-
 #if defined(LEYDEN_ISA_avx512vnni)
 /// vpdpbusd as an instruction rather than an intrinsic: g++ 12 copies the intrinsic's accumulator
 /// to another register and back, two moves for every product.

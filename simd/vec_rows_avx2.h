@@ -43,11 +43,17 @@ LEYDEN_INLINE F32Rows bits_as_f32(I32Rows x) { return {_mm256_castsi256_ps(x.v)}
 
 LEYDEN_INLINE I8Rows load_rows_bytes(const void* p) { return {load_256(p)}; }
 LEYDEN_INLINE void store_bytes(void* p, I8Rows x) { store_256(p, x.v); }
-LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) { return {load_table(table).lo}; }
-LEYDEN_INLINE I8Rows low_nibbles(I8Rows x) { return {low_nibbles(x.v)}; }
-LEYDEN_INLINE I8Rows high_nibbles(I8Rows x) { return {low_nibbles(_mm256_srli_epi16(x.v, 4))}; }
-LEYDEN_INLINE I8Rows look_up(I8Rows table, I8Rows index) {
-  return {_mm256_shuffle_epi8(table.v, index.v)};
+/// A table of 16 bytes, ready to look up.
+LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) {
+  return {_mm256_broadcastsi128_si256(load_128(table))};
+}
+/// What the low and the high nibbles of the bytes of `pair` stand for.
+LEYDEN_INLINE I8Rows look_up_low(I8Rows table, I8Rows pair) {
+  const __m256i low = _mm256_and_si256(pair.v, _mm256_set1_epi8(0x0f));
+  return {_mm256_shuffle_epi8(table.v, low)};
+}
+LEYDEN_INLINE I8Rows look_up_high(I8Rows table, I8Rows pair) {
+  return look_up_low(table, {_mm256_srli_epi16(pair.v, 4)});
 }
 
 LEYDEN_INLINE __m256i broadcast_quad_256(const std::int8_t* q) {

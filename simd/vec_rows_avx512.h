@@ -30,7 +30,32 @@ LEYDEN_INLINE F32Rows load_rows_fp16(const void* p) {
 LEYDEN_INLINE F32Rows broadcast_rows(float x) { return broadcast(x); }
 LEYDEN_INLINE I32Rows broadcast_rows(std::int32_t x) { return broadcast_i32(x); }
 LEYDEN_INLINE I8Rows load_rows_bytes(const void* p) { return load_bytes(p); }
-LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) { return load_table(table); }
+/// A table of 16 bytes, ready to look up: four times.
+LEYDEN_INLINE I8Rows load_rows_table(const std::uint8_t* table) {
+  return {_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)))};
+}
+/// What the low and the high nibbles of the bytes of `pair` stand for.
+#if defined(__AVX512VBMI__)
+/// vpermb takes six bits of an index; of those, the two that belong to another nibble choose among
+/// the table's copies.
+LEYDEN_INLINE I8Rows look_up_low(I8Rows table, I8Rows pair) {
+  return {_mm512_permutexvar_epi8(pair.v, table.v)};
+}
+LEYDEN_INLINE I8Rows look_up_high(I8Rows table, I8Rows pair) {
+  // The eight bits from every fourth on: shifted by the port that products leave idle
+  const __m512i from = _mm512_set1_epi64(0x3c342c241c140c04);
+  return {_mm512_permutexvar_epi8(_mm512_multishift_epi64_epi8(from, pair.v), table.v)};
+}
+#else
+LEYDEN_INLINE I8Rows look_up_low(I8Rows table, I8Rows pair) {
+  const __m512i low = _mm512_and_si512(pair.v, _mm512_set1_epi8(0x0f));
+  return {_mm512_shuffle_epi8(table.v, low)};
+}
+LEYDEN_INLINE I8Rows look_up_high(I8Rows table, I8Rows pair) {
+  const __m512i high = _mm512_and_si512(_mm512_srli_epi16(pair.v, 4), _mm512_set1_epi8(0x0f));
+  return {_mm512_shuffle_epi8(table.v, high)};
+}
+#endif
 
 /// acc + sum of 4 products per row: w as in dot_u7 or dot_offset128, the same quad at q for all
 /// rows. Written as assembly with VNNI, because g++ 12 doesn't fold the broadcast into the

@@ -67,7 +67,7 @@ TEST_P(MatmulTest, MatchesTheReferenceAtTheExtremes) {
 TEST_P(MatmulTest, GivesTheSameBitsHoweverItReadsAhead) {
   for (const int n_blocks : {1, 2, 9, 10, 11, 30}) {
     for (const int n_rows : {1, 16, 33, 80}) {
-      for (const int width : {1, 2, 9}) {
+      for (const int width : {1, 2, 4, 9}) {
         MatmulProblem problem(format(), n_rows, n_blocks, {width}, Values::kRandom, /*seed=*/11);
         EXPECT_EQ(bits_of(problem.run(isa(), n_rows, {.through_l2 = true})),
                   bits_of(problem.run(Isa::kScalar, n_rows)))
