@@ -157,7 +157,7 @@ void add_machine(CLI::App& app, int&) {
   command
       ->add_option("--plan", options->model,
                    "Say whether a model fits, where it would lie and what decoding would read: "
-                   "a container, a checkpoint, or the whole v3.2, v3 or lite")
+                   "a container, a checkpoint, a GGUF file, or the whole v3.2, v3 or lite")
       ->type_name("MODEL");
   command->add_option("--json", *json_file, "Also write it as JSON (- is standard output)")
       ->type_name("FILE");
