@@ -123,8 +123,8 @@ LEYDEN_INLINE void add_heads(const std::byte* tiles, const IndexQuery& query, in
   }
 }
 
-/// Asks for the lines behind the tiles at work, a few per step: a core waits for memory a quarter
-/// of the time when the hardware alone looks ahead.
+/// Asks for the lines of the tiles that come next, a few per step: a core waits for memory a
+/// quarter of the time when the hardware alone looks ahead.
 struct LookAhead {
   const std::byte* next;
   const std::byte* end;
@@ -135,18 +135,18 @@ struct LookAhead {
   }
   [[gnu::always_inline]] void advance() {
     const std::byte* stop = end - next < step ? end : next + step;
-    for (; next < stop; next += kLine) prefetch(next);
+    for (; next < stop; next += kLine) prefetch_far(next);
   }
 };
 
-/// score[t] of T whole tiles.
+/// score[t] of T whole tiles. `next` will be scored after them.
 template <typename Format, int T>
-LEYDEN_INLINE void score_tiles(const std::byte* tiles, const IndexQuery& query, F32x16* score) {
+LEYDEN_INLINE void score_tiles(const std::byte* tiles, const std::byte* next,
+                               const IndexQuery& query, F32x16* score) {
   LEYDEN_UNROLL
   for (int t = 0; t < T; ++t) score[t] = zero_f32();
   const std::ptrdiff_t n_bytes = T * tile_bytes<Format>(query.dim);
-  LookAhead ahead =
-      LookAhead::over(tiles + n_bytes, n_bytes, (query.n_heads + kHeads - 1) / kHeads);
+  LookAhead ahead = LookAhead::over(next, n_bytes, (query.n_heads + kHeads - 1) / kHeads);
   int h = 0;
   for (; h + kHeads <= query.n_heads; h += kHeads) {
     ahead.advance();
@@ -192,10 +192,10 @@ LEYDEN_INLINE void offer(TopK& best, const F32x16* score, std::int32_t position,
 
 /// Scores the n keys of T tiles, the last tile perhaps not full.
 template <typename Format, int T>
-LEYDEN_INLINE void scan_tiles(const std::byte* tiles, const IndexQuery& query,
-                              std::int32_t position, int n, TopK& best) {
+LEYDEN_INLINE void scan_tiles(const std::byte* tiles, const std::byte* next,
+                              const IndexQuery& query, std::int32_t position, int n, TopK& best) {
   F32x16 score[T];
-  score_tiles<Format, T>(tiles, query, score);
+  score_tiles<Format, T>(tiles, next, query, score);
   offer<T>(best, score, position, n);
 }
 
@@ -213,12 +213,14 @@ LEYDEN_INLINE void scan(const IndexScanArgs& args) {
       if (args.end != nullptr && n > args.end[i] - position) n = args.end[i] - position;
       std::int32_t s = 0;
       for (; s + (kTiles - 1) * kTileRows < n; s += kTiles * kTileRows) {
-        scan_tiles<Format, kTiles>(resident + s / kTileRows * stride, query, position + s, n - s,
-                                   args.best[i]);
+        const std::byte* const tiles = resident + s / kTileRows * stride;
+        const bool is_last = first + s + kTiles * kTileRows >= args.n_keys && args.next != nullptr;
+        scan_tiles<Format, kTiles>(tiles, is_last ? args.next : tiles + kTiles * stride, query,
+                                   position + s, n - s, args.best[i]);
       }
       for (; s < n; s += kTileRows) {
-        scan_tiles<Format, 1>(resident + s / kTileRows * stride, query, position + s, n - s,
-                              args.best[i]);
+        const std::byte* const tiles = resident + s / kTileRows * stride;
+        scan_tiles<Format, 1>(tiles, tiles + stride, query, position + s, n - s, args.best[i]);
       }
     }
   }
@@ -268,7 +270,7 @@ LEYDEN_INLINE void score_chosen(const IndexScoreArgs& args) {
       }
     }
     F32x16 score[1];
-    score_tiles<Format, 1>(gathered, args.query, score);
+    score_tiles<Format, 1>(gathered, gathered, args.query, score);
     store_first(args.score + first, score[0], n);
   }
 }
