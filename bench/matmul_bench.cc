@@ -15,6 +15,7 @@
 
 #include "bench/kernel_bench.h"
 #include "simd/kernels.h"
+#include "src/model/linear.h"
 #include "src/runtime/memory.h"
 
 namespace leyden {
@@ -111,8 +112,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const std::size_t n_copies = kWeightBytes / matrix_bytes;
   const runtime::Array<float> out(static_cast<std::size_t>(n_tokens) *
                                   static_cast<std::size_t>(shape.rows));
-  const runtime::Array<std::byte> scratch(simd::kMatmulScratchBytes *
-                                          static_cast<std::size_t>(n_threads));
+  const model::Scratch scratch(team.crew(), simd::kMatmulScratchBytes);
   constexpr std::uint8_t kLevels[simd::kInt4Levels] = {0,  8,  17, 25, 34,  42,  51,  60,
                                                        68, 76, 85, 93, 102, 110, 119, 127};
   const int tiles_per_piece = std::max(1, n_tiles / (kPiecesPerThread * n_threads));
@@ -148,7 +148,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.out_stride = shape.rows;
       args.through_l2 = through_l2;
       args.bf16_at_once = format.bf16_at_once;
-      args.scratch = scratch.data() + static_cast<std::size_t>(worker) * simd::kMatmulScratchBytes;
+      args.scratch = scratch.of(worker);
       (kernels.*format.matmul)(args);
     });
   }

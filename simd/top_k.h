@@ -8,7 +8,8 @@ namespace leyden::simd {
 /// threshold are appended; when the buffer is full, the k best and a few more stay and the
 /// threshold rises. Higher scores win; equal scores (-0 equals 0) favour the lower position; NaN
 /// never enters. So the set is the one a full sort gives, for any order of the stream.
-struct TopK {
+/// Threads count side by side, and lines are fetched in pairs: hence the alignment.
+struct alignas(128) TopK {
   float* score = nullptr;            // [capacity]
   std::int32_t* position = nullptr;  // [capacity]
   std::int32_t capacity = 0;         // top_k_capacity(k)

@@ -41,12 +41,13 @@ Indexer::Indexer(const formats::ModelConfig& config, simd::IndexFormat format, i
   block_ = std::clamp(max_tokens / (kPiecesPerThread * crew.size()), 1, kMaxBlock);
   best_.resize(index(crew.size()) * index(block_));
   const std::size_t capacity = index(simd::top_k_capacity(config.index_topk));
-  scores_ = runtime::Array<float>(best_.size() * capacity);
-  positions_ = runtime::Array<std::int32_t>(best_.size() * capacity);
+  candidates_ = Scratch(crew, index(block_) * capacity * (sizeof(float) + sizeof(std::int32_t)));
   for (std::size_t i = 0; i < best_.size(); ++i) {
-    best_[i].score = scores_.data() + i * capacity;
-    best_[i].position = positions_.data() + i * capacity;
-    best_[i].capacity = static_cast<std::int32_t>(capacity);
+    const int worker = static_cast<int>(i) / block_;
+    auto* const scores = reinterpret_cast<float*>(candidates_.of(worker));
+    auto* const positions = reinterpret_cast<std::int32_t*>(scores + index(block_) * capacity);
+    const std::size_t at = i % index(block_) * capacity;
+    best_[i] = {scores + at, positions + at, static_cast<std::int32_t>(capacity)};
   }
   last_choice_ = runtime::Array<std::int32_t>(index(config.num_hidden_layers) * top_k());
   n_last_choice_.resize(index(config.num_hidden_layers));

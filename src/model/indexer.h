@@ -6,6 +6,7 @@
 
 #include "formats/model_config.h"
 #include "src/model/kv_cache.h"
+#include "src/model/linear.h"
 #include "src/model/weights.h"
 #include "src/runtime/exchange.h"
 #include "src/runtime/memory.h"
@@ -71,12 +72,11 @@ class Indexer {
   simd::IndexFormat format_ = simd::IndexFormat::kF32;
   std::vector<simd::IndexQuery> queries_;  // [max_tokens]
   runtime::Exchange q_;  // of int8 keys: int8 [max_tokens, heads, dim], int32 [max_tokens, heads]
-  std::size_t q_start_offset_ = 0;         // of the latter
-  runtime::Array<std::int32_t> selected_;  // [max_tokens, index_topk]
-  std::vector<std::int32_t> n_selected_;   // [max_tokens]
-  int block_ = 1;                          // queries that a thread scans keys for at once
-  runtime::Array<float> scores_;           // candidate buffers
-  runtime::Array<std::int32_t> positions_;
+  std::size_t q_start_offset_ = 0;            // of the latter
+  runtime::Array<std::int32_t> selected_;     // [max_tokens, index_topk]
+  std::vector<std::int32_t> n_selected_;      // [max_tokens]
+  int block_ = 1;                             // queries that a thread scans keys for at once
+  Scratch candidates_;                        // what best_ points to
   std::vector<simd::TopK> best_;              // [threads, block]
   runtime::Array<std::int32_t> last_choice_;  // [layers, index_topk], of the latest token
   std::vector<std::int32_t> n_last_choice_;   // [layers]
