@@ -231,6 +231,7 @@ void Indexer::select(runtime::ThreadTeam& team, const KvCache& cache, int layer,
                    &best_[index(worker) * index(block_)]);
     });
   }
+  if (team.size() < kWarmThreads) return;  // nobody will ask for what was chosen last
   const std::span<const std::int32_t> last = selection(end - 1);
   std::ranges::copy(last, last_choice_.data() + index(layer) * top_k());
   n_last_choice_[index(layer)] = static_cast<std::int32_t>(last.size());
