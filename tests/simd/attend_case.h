@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -105,6 +107,16 @@ inline std::vector<float> extreme_row(const Extreme& extreme, int n, float facto
   std::vector<float> x;
   for (int i = 0; i < n; ++i) x.push_back(factor * extreme.pattern(i));
   return x;
+}
+
+/// The level's result is the reference's to the bit, and no value of it infinite or NaN.
+template <typename Problem>
+void expect_finite_reference_bits(const Problem& problem, Isa isa) {
+  const Result result = problem.run(isa);
+  EXPECT_EQ(result, problem.run(Isa::kScalar));
+  for (const std::uint32_t out : result.out) {
+    ASSERT_TRUE(std::isfinite(std::bit_cast<float>(out)));
+  }
 }
 
 }  // namespace leyden::simd
