@@ -37,7 +37,8 @@ CompletionParser::Delta CompletionParser::push(std::string_view text) {
     delta.content = kEnd;
   }
   held_ += text;
-  // A block of calls can only become complete, or visibly wrong, with the end of a marker.
+  // A block of calls becomes complete with the end of a marker; one that goes wrong earlier waits
+  // for the next, or for finish().
   if (state_ == State::kCalls && text.find('>') == std::string_view::npos) return delta;
   while (step(delta)) {
   }
@@ -47,13 +48,15 @@ CompletionParser::Delta CompletionParser::push(std::string_view text) {
 
 CompletionParser::Delta CompletionParser::finish() {
   Delta delta;
+  while (step(delta)) {
+  }
   if (state_ == State::kCalls) {
     // All calls may be there and only the end marker missing.
     CallBlock block = parse_call_block(format_, held_ + std::string(calls_.end));
     if (has_calls(block) && block.n_bytes == held_.size() + calls_.end.size()) {
-      delta.tool_calls = std::move(block.calls);
+      std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
     } else {
-      delta.content = std::string(calls_.begin) + held_;
+      delta.content.append(calls_.begin).append(held_);
     }
     held_.clear();
   }

@@ -149,6 +149,22 @@ TEST(CompletionParser, ABrokenBlockComesBackAsContent) {
   EXPECT_EQ(streamed(ChatFormat::kV32, false, "A" + cut, 1, 4).content, "A" + cut);
 }
 
+TEST(CompletionParser, CallsInsideABrokenBlockAreFoundHoweverTheTextIsCut) {
+  const std::string inner =
+      "\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"g\">\n\n</｜DSML｜invoke>\n"
+      "</｜DSML｜function_calls>";
+  const std::string outer =
+      "\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n"
+      "<｜DSML｜parameter name=\"a\" string=\"true\">x";
+  const std::string oops = "</｜DSML｜parameter>oops, and no further mark";
+  for (std::size_t longest : {1u, 7u, 1000u}) {
+    const Message message = streamed(ChatFormat::kV32, false, outer + inner + oops, 1, longest);
+    EXPECT_EQ(message.content, outer + oops);
+    ASSERT_EQ(message.tool_calls.value_or(std::vector<ToolCall>{}).size(), 1u);
+    EXPECT_EQ(message.tool_calls->front().name, "g");
+  }
+}
+
 TEST(CompletionParser, CallsWhoseEndMarkerIsMissingAreStillCalls) {
   const std::string text = kV3Calls.substr(0, kV3Calls.find("<｜tool▁calls▁end｜>"));
   ASSERT_TRUE(text.ends_with("<｜tool▁call▁end｜>"));
