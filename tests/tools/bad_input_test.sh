@@ -293,6 +293,8 @@ test_an_unwritable_target_is_named_and_nothing_is_left() {
     refuses "can't write"
   done
 }
+maybe_user=()
+[[ $(id -u) == 0 ]] || maybe_user=(--map-root-user)
 # Inside a mount namespace of its own, with a file system of 300 KB.
 on_a_full_disk() {
   mkdir -p "$work/small"
@@ -306,8 +308,6 @@ on_a_full_disk() {
   status=$?
 }
 test_a_full_disk_is_said_and_nothing_is_left() {
-  maybe_user=()
-  [[ $(id -u) == 0 ]] || maybe_user=(--map-root-user)
   on_a_full_disk true 2>/dev/null
   if [[ $status != 0 ]]; then
     echo "skipped: no small tmpfs can be mounted here, so the full disk isn't tested"
@@ -321,6 +321,20 @@ test_a_full_disk_is_said_and_nothing_is_left() {
   on_a_full_disk "$leyden" logits --tokens "$(seq -s, 1 200)" --json "$work/small/x.json"
   refuses "$work/small/x.json" "No space left on device"
   [[ ! -s $work/left ]] || fail "files are left: $(<"$work/left")"
+}
+test_a_machine_without_sys_is_taken_as_it_is() {
+  called="leyden run, without /sys"
+  # shellcheck disable=SC2016
+  unshare --mount "${maybe_user[@]}" bash -c 'mount -t tmpfs tmpfs /sys || exit 99; exec "$@"' - \
+    "$leyden" run -p "What is 7 + 8?" --greedy >"$work/out" 2>"$work/err" </dev/null
+  status=$?
+  if [[ $status == 99 ]]; then
+    echo "skipped: /sys can't be hidden here"
+    return
+  fi
+  exits 0
+  says out "7 + 8 = 15."
+  silent err
 }
 test_closed_standard_files_do_no_harm() {
   called="leyden inspect >&-"
