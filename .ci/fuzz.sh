@@ -11,12 +11,13 @@ cmake --build --preset fuzz --target fuzz_targets >build/fuzz.log 2>&1 ||
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export work runs=${FUZZ_RUNS:-30000} seconds=${FUZZ_SECONDS:-120} seed=${FUZZ_SEED:-1}
-export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 export LC_ALL=C # the order of the seeds
-# libFuzzer mutates with what was compared, pointers among it.
-export still='setarch -R'
-if ! $still true 2>/dev/null; then
-  still=
+# libFuzzer mutates with what was compared, pointers among it: so nothing may move, the stack included, which begins
+# below the environment.
+export still='env -i PATH=/usr/bin:/bin ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1'
+if setarch -R true 2>/dev/null; then
+  still+=' setarch -R'
+else
   echo 'addresses are random here: not quite the same inputs every time'
 fi
 
@@ -30,7 +31,7 @@ fuzz() {
   else
     printf '%s: found something\n' "$name"
     tail -n 60 "$work/$name.log"
-    base64 -w 0 build/fuzz/"$name"-* | head -c 30000
+    base64 -w 0 "$(find build/fuzz -maxdepth 1 -name "$name-*" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)" | head -c 30000
     return 1
   fi
 }
