@@ -125,6 +125,13 @@ test_a_pasted_block_is_one_message() {
   enter "/show"
   sees "of Norway?!"
 }
+test_lines_of_answers_are_broken_between_words() {
+  columns=30 start --greedy
+  enter "Who are you?"
+  sees "very small language model." # the terminal alone would break it as "a ve", "ry small"
+  prompts
+  equals "$(screen | grep -xcF "I am Leyden's demo model, a")" 1
+}
 test_wide_characters_can_be_edited() {
   start --greedy
   prompts

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "tools/repl/input_text.h"
 #include "tools/repl/key_source.h"
 #include "tools/repl/paste_folds.h"
+#include "tools/repl/word_wrap.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -40,6 +42,57 @@ TEST(VisibleText, ExcerptsAreCutByColumns) {
   EXPECT_EQ(excerpt("漢字漢字漢字", 6), "漢字…");
   EXPECT_EQ(excerpt("", 5), "");
 }
+
+std::string wrapped(int columns, std::string_view text, std::size_t piece = 1000) {
+  WordWrap wrap(columns);
+  std::string out;
+  for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
+    out += wrap.push(text.substr(0, piece));
+  }
+  return out + wrap.finish();
+}
+
+TEST(WordWrap, AWordThatReachesTheEdgeGoesToTheNextLine) {
+  EXPECT_EQ(wrapped(10, "one two three four"), "one two \nthree four");
+  EXPECT_EQ(wrapped(6, "one two\nthree"), "one \ntwo\nthree");
+  EXPECT_EQ(wrapped(9, "four five six"), "four five\nsix") << "no blank begins a line";
+  EXPECT_EQ(wrapped(10, "a\tb cd"), "a\tb \ncd");
+  for (const std::size_t piece : {1u, 2u, 5u}) {
+    EXPECT_EQ(wrapped(10, "one two three four", piece), "one two \nthree four");
+  }
+}
+
+TEST(WordWrap, AWordIsHeldBackUntilItEnds) {
+  WordWrap wrap(10);
+  EXPECT_EQ(wrap.push("on"), "");
+  EXPECT_EQ(wrap.push("e two t"), "one two ");
+  EXPECT_EQ(wrap.finish(), "t");
+  EXPECT_EQ(wrap.push("123456789 "), "123456789 ") << "another line";
+}
+
+TEST(WordWrap, WhatIsWiderThanALineIsLeftToTheTerminal) {
+  EXPECT_EQ(wrapped(5, "ab cdefghijklm no", 1), "ab cdefghijklm \nno");
+  WordWrap wrap(5);
+  EXPECT_EQ(wrap.push("abcdef"), "abcdef") << "not held back until it ends";
+  EXPECT_EQ(wrap.push("g"), "g");
+}
+
+TEST(WordWrap, WideCharactersAreWordsEach) {
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  EXPECT_EQ(wrapped(5, "漢字漢字"), "漢字\n漢字");
+  EXPECT_EQ(wrapped(7, "ab漢字cd"), "ab漢字\ncd");
+  EXPECT_EQ(WordWrap(9).push("漢"), "漢") << "and aren't held back";
+}
+
+TEST(WordWrap, FencedCodeStaysAsItIs) {
+  const std::string code = "  ```cpp\nint number = 12;\n\n  return number;\n```\n";
+  for (const std::size_t piece : {1u, 3u, 1000u}) {
+    EXPECT_EQ(wrapped(9, code + "one two three", piece), code + "one two \nthree");
+  }
+  EXPECT_EQ(wrapped(9, "```a``` two three"), "```a``` \ntwo three");
+}
+
+TEST(WordWrap, WithoutATerminalAllPassesAtOnce) { EXPECT_EQ(WordWrap(0).push("one tw"), "one tw"); }
 
 TEST(CommandLine, ASlashAndLettersIsACommand) {
   const auto command = parse_command("/system  You are\nkind. ");

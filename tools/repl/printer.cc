@@ -39,10 +39,15 @@ void Printer::complain(std::string_view text) const {
   put(stderr, (conversing_ ? "" : "leyden: ") + visible(text) + "\n");
 }
 
+AnswerPrinter::AnswerPrinter(const Printer& printer, bool fold_thinking)
+    : printer_(&printer),
+      fold_(fold_thinking),
+      wrap_(printer.conversing() ? terminal_columns() : 0) {}
+
 void AnswerPrinter::text(Channel channel, std::string_view text) {
   if (channel == Channel::kReasoning) return reasoning(text);
   end_reasoning();
-  put(stdout, visible(text));
+  put(stdout, wrap_.push(visible(text)));
   if (!text.empty()) after_newline_ = text.ends_with('\n');
 }
 
@@ -52,10 +57,15 @@ void AnswerPrinter::reasoning(std::string_view text) {
     start_ = last_shown_ = Clock::now();
   }
   if (fold_) return show_fold();
+  put_reasoning(wrap_.push(visible(text)));
+  if (!text.empty()) after_newline_ = text.ends_with('\n');
+}
+
+void AnswerPrinter::put_reasoning(std::string_view wrapped) const {
+  if (wrapped.empty()) return;
   const bool dim = printer_->styled();
   put(printer_->conversing() ? stdout : stderr,
-      (dim ? kDim : "") + visible(text) + (dim ? kPlain : ""));
-  if (!text.empty()) after_newline_ = text.ends_with('\n');
+      fmt::format("{}{}{}", dim ? kDim : "", wrapped, dim ? kPlain : ""));
 }
 
 void AnswerPrinter::show_fold() {
@@ -74,6 +84,7 @@ void AnswerPrinter::end_reasoning() {
     printer_->note(
         fmt::format("[thought for {:.1f} s; /show thinking shows it]", seconds_since(start_)));
   } else {
+    put_reasoning(wrap_.finish());
     put(printer_->conversing() ? stdout : stderr, after_newline_ ? "\n" : "\n\n");
   }
   after_newline_ = true;
@@ -81,6 +92,7 @@ void AnswerPrinter::end_reasoning() {
 
 void AnswerPrinter::finish() {
   end_reasoning();
+  put(stdout, wrap_.finish());
   if (!printer_->conversing() || !after_newline_) put(stdout, "\n");
 }
 

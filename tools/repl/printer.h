@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "src/generate.h"
+#include "tools/repl/word_wrap.h"
 
 namespace leyden::tools {
 
@@ -30,11 +31,11 @@ class Printer {
 };
 
 /// Shows one answer while it grows: thoughts dimmed, or folded into one line that says how long
-/// they take; in a pipe thoughts go to standard error and the answer ends with one newline.
+/// they take. At a terminal lines are broken between words; in a pipe thoughts go to standard error
+/// and the answer ends with one newline.
 class AnswerPrinter {
  public:
-  AnswerPrinter(const Printer& printer, bool fold_thinking)
-      : printer_(&printer), fold_(fold_thinking) {}
+  AnswerPrinter(const Printer& printer, bool fold_thinking);
 
   void text(Channel channel, std::string_view text);
   /// Ends the answer's last line.
@@ -44,11 +45,13 @@ class AnswerPrinter {
   using Clock = std::chrono::steady_clock;
 
   void reasoning(std::string_view text);
+  void put_reasoning(std::string_view wrapped) const;
   void end_reasoning();
   void show_fold();
 
   const Printer* printer_;
   bool fold_;
+  WordWrap wrap_;
   bool reasoning_ = false;  // thoughts have come, and have not been ended
   bool after_newline_ = true;
   Clock::time_point start_, last_shown_;
