@@ -76,7 +76,8 @@ void add_render(CLI::App& app, int&) {
   command->footer(
       "A line has \"messages\" and, if wanted, \"tools\", \"thinking\", \"drop_thinking\" (v3.2),\n"
       "\"add_generation_prompt\" (v3, v3.1), \"add_bos\" and \"format\". It is answered by\n"
-      "{\"prompt\": ...}, or {\"error\": ...} if the format has no form for it.");
+      "{\"prompt\": ...}, or {\"error\": ...} if the format has no form for it, which is an\n"
+      "answer too: the exit status stays 0.");
   command->callback([options] {
     answer_json_lines(options->json_lines, [&](const JsonField& line) {
       return options->parse ? parse_line(line, *options) : render_line(line, *options);
