@@ -10,6 +10,7 @@
 
 #include "formats/checksum.h"
 #include "formats/json.h"
+#include "formats/json_text.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
 #include "formats/safetensors.h"
@@ -32,13 +33,13 @@ std::vector<Number> read_numbers(const formats::InputFile& file, const Safetenso
 
 [[noreturn]] void refuse(const std::string& file, const std::string& tensor,
                          const std::string& what) {
-  throw LoadError(file, fmt::format("tensor '{}': {}", tensor, what));
+  throw LoadError(file, fmt::format("tensor '{}': {}", formats::excerpt(tensor, 200), what));
 }
 
 void check(const ColumnEnergy& energy, const std::string& file, const std::string& tensor) {
   if (energy.tokens.size() != static_cast<std::size_t>(energy.count)) {
     refuse(file, tensor,
-           fmt::format("'{}{}' is missing or has not {} numbers", tensor, kTokens, energy.count));
+           fmt::format("its '{}' is missing or has not {} numbers", kTokens, energy.count));
   }
   const bool counts = std::all_of(energy.tokens.begin(), energy.tokens.end(),
                                   [](std::int64_t n) { return n >= 0; });

@@ -1,5 +1,7 @@
-// Any bytes as a safetensors file, and as the header of one that has data enough.
+// Any bytes as a safetensors file, as a calibration, and as the header of a file that has data
+// enough.
 #include "formats/safetensors.h"
+#include "src/calibration.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace leyden;
@@ -28,6 +30,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto entries = formats::read_safetensors_header(file);
     file.read_exact(0, std::as_writable_bytes(std::span(&header, 1)));
     check(entries, header + sizeof header, file.size());
+  });
+  fuzz::accepts([&] {
+    for (const auto& [name, n] : Calibration::load(whole.path()).unreached()) {
+      fuzz::must(n > 0, "only what has some is listed");
+    }
   });
   // The first two bytes say how much data there is, so that a header can be right.
   if (size < 2) return 0;

@@ -253,6 +253,20 @@ TEST(CalibrationTest, SavesLoadsAndWeighs) {
   EXPECT_THROW(read.importance(planned), formats::LoadError);
 }
 
+TEST(CalibrationTest, ARefusalIsShortAndPrintableWhateverTheTensorsName) {
+  const leyden::testing::TempDirectory dir;
+  const fs::path file = dir.path() / "calibration";
+  Calibration({{"\x1b[31m" + std::string(20000, 'a'), {1, 2, {1, 2}, {-1}}}}).save(file);
+  try {
+    Calibration::load(file);
+    FAIL() << "fewer tokens than none are taken";
+  } catch (const formats::LoadError& error) {
+    const std::string sentence = error.what();
+    EXPECT_LT(sentence.size(), 1000u);
+    EXPECT_EQ(sentence.find('\x1b'), std::string::npos);
+  }
+}
+
 TEST(CalibrationTest, ImportanceMovesTheErrorToWhereItCountsLess) {
   const leyden::testing::TempDirectory dir;
   const fs::path in = model::golden_checkpoint("v32-tiny-fp8"), out = dir.path() / "out";
