@@ -17,6 +17,7 @@
 #include "simd/kernels.h"
 #include "src/model/linear.h"
 #include "src/runtime/memory.h"
+#include "src/runtime/scratch.h"
 
 namespace leyden {
 namespace {
@@ -112,7 +113,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const std::size_t n_copies = kWeightBytes / matrix_bytes;
   const runtime::Array<float> out(static_cast<std::size_t>(n_tokens) *
                                   static_cast<std::size_t>(shape.rows));
-  const model::Scratch scratch(team.crew(), simd::kMatmulScratchBytes);
+  const runtime::Scratch scratch(team.crew(), simd::kMatmulScratchBytes);
   constexpr std::uint8_t kLevels[simd::kInt4Levels] = {0,  8,  17, 25, 34,  42,  51,  60,
                                                        68, 76, 85, 93, 102, 110, 119, 127};
   const int tiles_per_piece = std::max(1, n_tiles / (kPiecesPerThread * n_threads));

@@ -38,7 +38,7 @@ Attention::Attention(const formats::ModelConfig& config, const Settings& setting
   out_ = runtime::Array<float>(tokens * index(config.hidden_size));
   const int mixed_cols = config.num_attention_heads * config.v_head_dim;
   o_in_ = Panels(crew, max_tokens, std::int64_t{max_tokens} * blocks_of(mixed_cols), needs);
-  scratch_ = Scratch(crew, simd::kMatmulScratchBytes);
+  scratch_ = runtime::Scratch(crew, simd::kMatmulScratchBytes);
   if (config.has_indexer()) {
     const std::size_t index_heads = index(config.index_n_heads);
     index_q_ = runtime::Array<float>(tokens * index_heads * index(config.index_head_dim));

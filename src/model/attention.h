@@ -15,6 +15,7 @@
 #include "src/model/profile.h"
 #include "src/model/rope_table.h"
 #include "src/model/weights.h"
+#include "src/runtime/scratch.h"
 
 namespace leyden::model {
 
@@ -67,7 +68,7 @@ class Attention {
   runtime::Array<float> mixed_;          // [max_tokens, heads, v_head_dim]
   runtime::Array<float> out_;            // [max_tokens, hidden]
   Panels q_in_, o_in_;
-  Scratch scratch_;
+  runtime::Scratch scratch_;
   Indexer indexer_;
   LatentAttention latent_;
   DenseAttention dense_;

@@ -52,9 +52,9 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
   attend_offset_ =
       query_offset_ +
       (is_fixed(format) ? index(tokens) * simd::fixed_query_bytes(config.qk_head_dim(), 0) : 0);
-  scratch_ =
-      Scratch(crew, attend_offset_ + simd::attend_scratch_bytes(max_tokens, config.qk_head_dim(),
-                                                                config.v_head_dim));
+  scratch_ = runtime::Scratch(
+      crew, attend_offset_ +
+                simd::attend_scratch_bytes(max_tokens, config.qk_head_dim(), config.v_head_dim));
 }
 
 void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache,

@@ -7,6 +7,7 @@
 #include "src/model/kv_cache.h"
 #include "src/model/linear.h"
 #include "src/model/weights.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -40,7 +41,7 @@ class DenseAttention {
   runtime::Array<float> max_, sum_;  // [heads, max_tokens]
   std::size_t key_offset_ = 0, value_offset_ = 0, partial_offset_ = 0, visible_offset_ = 0,
               row_offset_ = 0, query_offset_ = 0, attend_offset_ = 0;  // into a thread's scratch
-  Scratch scratch_;
+  runtime::Scratch scratch_;
 };
 
 }  // namespace leyden::model

@@ -47,7 +47,8 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, const runtime::Crew
   ones_.assign(index(max_tokens), 1.0f);
 
   scratch_floats_ = index(max_tokens) * kBlock;
-  scratch_ = Scratch(crew, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
+  scratch_ =
+      runtime::Scratch(crew, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
 }
 
 void Ffn::add_task(const MlpWeights& w, PanelGroup in, std::span<const int> tokens,

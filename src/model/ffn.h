@@ -9,6 +9,7 @@
 #include "src/model/router.h"
 #include "src/model/weights.h"
 #include "src/runtime/node_buffers.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -70,7 +71,7 @@ class Ffn {
   std::vector<int> all_tokens_;  // 0, 1, 2 ...
   std::vector<float> ones_;
   std::size_t scratch_floats_ = 0;  // per thread, two arrays of this length
-  Scratch scratch_;
+  runtime::Scratch scratch_;
 };
 
 }  // namespace leyden::model

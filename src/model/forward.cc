@@ -94,7 +94,7 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
   router_logits_ = runtime::Array<float>(tokens * index(config.n_routed_experts));
   router_scratch_ = runtime::Array<float>(index(team.size()) * 2 * index(config.n_routed_experts));
   choices_.resize(tokens * index(config.num_experts_per_tok));
-  scratch_ = Scratch(team.crew(), simd::kMatmulScratchBytes);
+  scratch_ = runtime::Scratch(team.crew(), simd::kMatmulScratchBytes);
 }
 
 void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,

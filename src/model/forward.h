@@ -10,6 +10,7 @@
 #include "src/model/kv_cache.h"
 #include "src/model/profile.h"
 #include "src/model/weights.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -51,7 +52,7 @@ class Forward {
   runtime::Array<float> router_logits_;   // [chunk, experts]
   runtime::Array<float> router_scratch_;  // [threads, 2 experts]
   std::vector<ExpertChoice> choices_;     // [chunk, num_experts_per_tok]
-  Scratch scratch_;
+  runtime::Scratch scratch_;
 };
 
 }  // namespace leyden::model

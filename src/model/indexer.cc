@@ -41,7 +41,8 @@ Indexer::Indexer(const formats::ModelConfig& config, simd::IndexFormat format, i
   block_ = std::clamp(max_tokens / (kPiecesPerThread * crew.size()), 1, kMaxBlock);
   best_.resize(index(crew.size()) * index(block_));
   const std::size_t capacity = index(simd::top_k_capacity(config.index_topk));
-  candidates_ = Scratch(crew, index(block_) * capacity * (sizeof(float) + sizeof(std::int32_t)));
+  candidates_ =
+      runtime::Scratch(crew, index(block_) * capacity * (sizeof(float) + sizeof(std::int32_t)));
   for (std::size_t i = 0; i < best_.size(); ++i) {
     const int worker = static_cast<int>(i) / block_;
     auto* const scores = reinterpret_cast<float*>(candidates_.of(worker));

@@ -10,6 +10,7 @@
 #include "src/model/weights.h"
 #include "src/runtime/exchange.h"
 #include "src/runtime/memory.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -76,7 +77,7 @@ class Indexer {
   runtime::Array<std::int32_t> selected_;     // [max_tokens, index_topk]
   std::vector<std::int32_t> n_selected_;      // [max_tokens]
   int block_ = 1;                             // queries that a thread scans keys for at once
-  Scratch candidates_;                        // what best_ points to
+  runtime::Scratch candidates_;               // what best_ points to
   std::vector<simd::TopK> best_;              // [threads, block]
   runtime::Array<std::int32_t> last_choice_;  // [layers, index_topk], of the latest token
   std::vector<std::int32_t> n_last_choice_;   // [layers]

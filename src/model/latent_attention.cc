@@ -83,7 +83,7 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
                                                                    config.kv_lora_rank,
                                                                    config.qk_rope_head_dim);
   query_offset_ = row_offset_ + 2 * kChunk * sizeof(const std::byte*);
-  scratch_ = Scratch(crew, query_offset_ + block * float_bytes);
+  scratch_ = runtime::Scratch(crew, query_offset_ + block * float_bytes);
 }
 
 LatentAttention::Partial LatentAttention::result(int t) const {

@@ -11,6 +11,7 @@
 #include "src/model/weights.h"
 #include "src/runtime/exchange.h"
 #include "src/runtime/node_buffers.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -74,7 +75,7 @@ class LatentAttention {
   runtime::NodeBuffers slots_;  // the same, one slot after the other, for chunks in flight
   std::vector<Panels> panels_;  // one per thread
   std::size_t attend_offset_ = 0, row_offset_ = 0, query_offset_ = 0;  // into a thread's scratch
-  Scratch scratch_;
+  runtime::Scratch scratch_;
 };
 
 }  // namespace leyden::model

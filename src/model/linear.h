@@ -3,11 +3,11 @@
 #include <atomic>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "quant/weight_format.h"
 #include "src/model/panels.h"
 #include "src/model/placed_matrix.h"
+#include "src/runtime/scratch.h"
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
@@ -75,21 +75,9 @@ struct Linear {
   std::ptrdiff_t out_stride = 0;
 };
 
-/// Per-thread scratch of the kernels, in memory of the thread's node. Threads of different nodes
-/// share no page of it.
-class Scratch {
- public:
-  Scratch() = default;
-  Scratch(const runtime::Crew& crew, std::size_t bytes_per_thread);
-  std::byte* of(int worker) const { return of_[static_cast<std::size_t>(worker)]; }
-
- private:
-  std::vector<runtime::Memory> memory_;  // of each node
-  std::vector<std::byte*> of_;           // of each worker
-};
-
 /// All of `products` in one fork-join, cut into pieces of whole tiles, each at home where its rows
 /// lie.
-void multiply(runtime::ThreadTeam& team, const Scratch& scratch, std::span<const Linear> products);
+void multiply(runtime::ThreadTeam& team, const runtime::Scratch& scratch,
+              std::span<const Linear> products);
 
 }  // namespace leyden::model

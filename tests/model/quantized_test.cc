@@ -69,7 +69,7 @@ std::vector<float> times_first_column(const PlacedMatrix& w, float x, runtime::T
   token[0] = x;
   in.set_row(0, token.data());
   const Linear product = {w, {&in}, out.data(), w.rows};
-  multiply(team, Scratch(team.crew(), simd::kMatmulScratchBytes), {&product, 1});
+  multiply(team, runtime::Scratch(team.crew(), simd::kMatmulScratchBytes), {&product, 1});
   return out;
 }
 
