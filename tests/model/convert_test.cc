@@ -2,79 +2,28 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "formats/container_reader.h"
 #include "formats/json.h"
-#include "formats/load_error.h"
 #include "formats/recipe_file.h"
 #include "quant/number.h"
-#include "quant/pack.h"
 #include "src/compare.h"
 #include "src/engine.h"
 #include "src/session.h"
 #include "tests/formats/gguf_text.h"
 #include "tests/formats/temp_directory.h"
+#include "tests/model/convert_case.h"
 #include "tests/model/golden.h"
 
 namespace leyden {
 namespace {
 
 namespace fs = std::filesystem;
-
-class ConvertTest : public ::testing::Test {
- protected:
-  ConvertResult convert_to(const fs::path& out, const fs::path& in, const std::string& recipe,
-                           ConvertOptions options = {}) {
-    runtime::ThreadTeam team(2);
-    options.out = out;
-    return convert(*formats::Checkpoint::open(in), formats::load_recipe(recipe), options, team, {});
-  }
-
-  leyden::testing::TempDirectory dir_;
-  const fs::path out_ = dir_.path() / "model.leyden";
-};
-
-/// All weights of a tensor, matrix after matrix.
-std::vector<float> weights_of(const formats::ContainerReader& container, const std::string& name) {
-  const formats::StoredTensor& tensor = *container.find(name);
-  const quant::TensorSpec& spec = tensor.spec;
-  runtime::Memory bytes(tensor.bytes);
-  container.read(tensor, 0, {bytes.data(), tensor.bytes});
-  std::vector<float> weights(static_cast<std::size_t>(spec.count * spec.rows * spec.cols));
-  if (spec.layout == quant::Layout::kRows) {
-    if (spec.format == quant::WeightFormat::kBf16) {
-      const auto* const codes = reinterpret_cast<const std::uint16_t*>(bytes.data());
-      quant::bf16_to_f32({codes, weights.size()}, weights.data());
-    } else {
-      std::memcpy(weights.data(), bytes.data(), weights.size() * sizeof(float));
-    }
-    return weights;
-  }
-  const auto stack =
-      quant::matrix_stack(spec.format, spec.count, spec.rows, spec.cols, bytes.data());
-  for (std::int64_t m = 0; m < spec.count; ++m) {
-    const quant::MatrixView matrix = stack[m];
-    for (std::int64_t i = 0; i < matrix.n_tiles(); ++i) {
-      quant::unpack_tile(matrix, i, weights.data() + (m * spec.rows + i * 16) * spec.cols,
-                         spec.cols);
-    }
-  }
-  return weights;
-}
-
-std::vector<float> originals(const formats::Checkpoint& checkpoint, const std::string& name) {
-  const formats::CheckpointTensor& tensor = *checkpoint.find(name);
-  std::vector<float> weights(static_cast<std::size_t>(tensor.rows() * tensor.cols()));
-  checkpoint.read_rows_f32(tensor, 0, tensor.rows(), weights.data());
-  return weights;
-}
 
 TEST_F(ConvertTest, KeepsTheMtpLayerWhichInferenceIgnores) {
   const fs::path in = model::golden_checkpoint("v3-tiny-fp8");
@@ -232,42 +181,7 @@ TEST_F(ConvertTest, ComparingWithTheExactContainerGivesTheReportedLoss) {
                           [](const auto& tensor) { return tensor.identical; }));
 }
 
-TEST(CalibrationTest, SavesLoadsAndWeighs) {
-  const leyden::testing::TempDirectory dir;
-  const fs::path file = dir.path() / "calibration";
-  const Calibration written({{"a", {2, 4, {1, 2, 3, 2, 0, 0, 0, 0}, {5, 0}}}});
-  written.save(file);
-  const Calibration read = Calibration::load(file);
-  EXPECT_EQ(read.fingerprint(), written.fingerprint());
-  EXPECT_EQ(read.unreached(), (std::map<std::string, std::int64_t>{{"a", 1}}));
-  model::PlannedTensor planned;
-  planned.name = "a";
-  planned.count = 2;
-  planned.cols = 4;
-  // The second matrix, which nothing reached, takes the average of the others.
-  EXPECT_EQ(read.importance(planned), (std::vector<float>{0.5f, 1, 1.5f, 1, 0.5f, 1, 1.5f, 1}));
-  planned.name = "b";
-  EXPECT_TRUE(read.importance(planned).empty());
-  planned.name = "a";
-  planned.cols = 5;
-  EXPECT_THROW(read.importance(planned), formats::LoadError);
-}
-
-TEST(CalibrationTest, ARefusalIsShortAndPrintableWhateverTheTensorsName) {
-  const leyden::testing::TempDirectory dir;
-  const fs::path file = dir.path() / "calibration";
-  Calibration({{"\x1b[31m" + std::string(20000, 'a'), {1, 2, {1, 2}, {-1}}}}).save(file);
-  try {
-    Calibration::load(file);
-    FAIL() << "fewer tokens than none are taken";
-  } catch (const formats::LoadError& error) {
-    const std::string sentence = error.what();
-    EXPECT_LT(sentence.size(), 1000u);
-    EXPECT_EQ(sentence.find('\x1b'), std::string::npos);
-  }
-}
-
-TEST(CalibrationTest, ImportanceMovesTheErrorToWhereItCountsLess) {
+TEST(CalibratedConvert, ImportanceMovesTheErrorToWhereItCountsLess) {
   const leyden::testing::TempDirectory dir;
   const fs::path in = model::golden_checkpoint("v32-tiny-fp8"), out = dir.path() / "out";
   const auto checkpoint = formats::Checkpoint::open(in);
@@ -289,68 +203,6 @@ TEST(CalibrationTest, ImportanceMovesTheErrorToWhereItCountsLess) {
     return error;
   };
   EXPECT_LT(error_of_important(&calibration), 0.8 * error_of_important(nullptr));
-}
-
-struct Repacking {
-  const char *gguf, *recipe, *ours, *theirs;
-};
-
-class RepackTest : public ConvertTest, public ::testing::WithParamInterface<Repacking> {};
-
-TEST_P(RepackTest, KeepsEveryNumber) {
-  const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / GetParam().gguf;
-  convert_to(out_, in, GetParam().recipe);
-  const formats::ContainerReader container(out_);
-  EXPECT_EQ(weights_of(container, GetParam().ours),
-            originals(*formats::Checkpoint::open(in), GetParam().theirs));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, RepackTest,
-    ::testing::Values(Repacking{"v32-small-q8_0.gguf", "int8", "layers.0.attn.o",
-                                "model.layers.0.self_attn.o_proj.weight"},
-                      Repacking{"v32-small-q8_0.gguf", "int8", "head", "lm_head.weight"},
-                      Repacking{"v32-small-q4_0.gguf", "int4", "layers.0.attn.o",
-                                "model.layers.0.self_attn.o_proj.weight"},
-                      Repacking{"v32-small-q4_0.gguf", "int8", "layers.0.attn.q_b",
-                                "model.layers.0.self_attn.q_b_proj.weight"},
-                      Repacking{"v2lite-27-q4_0.gguf", "small", "layers.0.ffn.down",
-                                "model.layers.0.mlp.down_proj.weight"}));
-
-TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
-  for (const auto& [file, recipe] :
-       {std::pair{"v32-small-q8_0.gguf", "int8"}, std::pair{"v32-small-q4_0.gguf", "int4"}}) {
-    const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / file;
-    const ConvertResult result = convert_to(out_, in, recipe, {.out = {}, .measure = true});
-    for (const TensorLoss& loss : result.losses) {
-      const bool is_cut_up = loss.spec.name.find("k_b") != std::string::npos ||
-                             loss.spec.name.find("v_b") != std::string::npos;
-      if (is_cut_up) continue;
-      EXPECT_EQ(loss.figures.relative_rmse, 0) << file << ' ' << loss.spec.name;
-    }
-  }
-}
-
-TEST_F(ConvertTest, RoundsOnlyTheGroupThatInt8CantHold) {
-  const std::string name = "blk.0.attn_output.weight";
-  auto text = leyden::testing::GgufText::of(
-      formats::read_text_file(fs::path(LEYDEN_TEST_DATA "/gguf/models/v32-small-q8_0.gguf")));
-  constexpr std::size_t kBlock = 5, kCode = 7, kBlockBytes = 34;  // an fp16 scale and 32 codes
-  text.data[text.tensor(name).offset + kBlock * kBlockBytes + 2 + kCode] = '\x80';
-  dir_.write("in.gguf", text.file());
-  convert_to(out_, dir_.path() / "in.gguf", "int8");
-  const auto original = originals(*formats::Checkpoint::open(dir_.path() / "in.gguf"),
-                                  "model.layers.0.self_attn.o_proj.weight");
-  const auto packed = weights_of(formats::ContainerReader(out_), "layers.0.attn.o");
-  ASSERT_EQ(packed.size(), original.size());
-  const float step = std::abs(original[kBlock * 32 + kCode]) / 127;
-  std::size_t n_rounded = 0;
-  for (std::size_t i = 0; i < packed.size(); ++i) {
-    const bool is_in_group = i / 32 == kBlock;
-    n_rounded += packed[i] != original[i] ? 1 : 0;
-    ASSERT_NEAR(packed[i], original[i], is_in_group ? 0.51f * step : 0) << i;
-  }
-  EXPECT_GT(n_rounded, 0u);
 }
 
 class MtpTest : public ConvertTest, public ::testing::WithParamInterface<const char*> {};
