@@ -14,6 +14,7 @@
 
 #include "bench/kernel_bench.h"
 #include "simd/kernels.h"
+#include "src/runtime/index.h"
 #include "src/runtime/memory.h"
 
 namespace leyden {
@@ -21,8 +22,6 @@ namespace {
 
 constexpr int kHeads = 128, kLatent = 512, kRope = 64, kNope = 128, kValue = 128;
 constexpr std::size_t kCacheBytes = std::size_t{512} << 20;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Plausible values: bell-shaped, the same for every run.
 class Values {

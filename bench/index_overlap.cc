@@ -20,12 +20,11 @@
 #include "simd/layout.h"
 #include "src/engine.h"
 #include "src/model/options.h"
+#include "src/runtime/index.h"
 #include "src/session.h"
 
 namespace leyden {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Rotated keys and queries of one layer in f32; query i sees the keys up to position[i].
 struct Problem {

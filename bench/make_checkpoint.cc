@@ -29,7 +29,7 @@ namespace leyden {
 namespace {
 
 using formats::TensorType;
-using leyden::testing::ListedTensor;
+using leyden::fixtures::ListedTensor;
 
 constexpr std::string_view kLayer = "model.layers.3.";
 constexpr std::uint64_t kShardBytes = 4'300'000'000;
@@ -54,9 +54,9 @@ int expert_of(const std::string& name) {
 
 /// The chosen tensors, layer 3 renamed to layer 0, in the order of the listing.
 std::vector<ListedTensor> choose_tensors(const Options& options) {
-  if (options.whole) return leyden::testing::tensor_listing("deepseek-v3.2");
+  if (options.whole) return leyden::fixtures::tensor_listing("deepseek-v3.2");
   std::vector<ListedTensor> chosen;
-  for (ListedTensor& tensor : leyden::testing::tensor_listing("deepseek-v3.2")) {
+  for (ListedTensor& tensor : leyden::fixtures::tensor_listing("deepseek-v3.2")) {
     const bool in_layer = tensor.name.starts_with(kLayer);
     if (!in_layer && tensor.name.starts_with("model.layers.")) continue;
     if (expert_of(tensor.name) >= options.experts) continue;

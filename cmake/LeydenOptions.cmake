@@ -12,19 +12,25 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
 if(LEYDEN_SANITIZE)
   add_compile_options(-fsanitize=${LEYDEN_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-Wno-subobject-linkage) # joined files (below) look like headers to it
-  endif()
   add_link_options(-fsanitize=${LEYDEN_SANITIZE})
 endif()
 if(LEYDEN_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link -Wno-error) # g++ is who judges warnings
 endif()
 
+# leyden_join(NAME): compiles a target's files by the dozen. Most of a file's time is its headers, so a
+# build from nothing takes half as long. Who edits files sets LEYDEN_JOIN_FILES=OFF (the preset debug
+# does) and waits for one at a time.
+if(LEYDEN_JOIN_FILES AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-subobject-linkage) # joined files look like headers to it
+endif()
+function(leyden_join name)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${LEYDEN_JOIN_FILES} UNITY_BUILD_BATCH_SIZE 12)
+endfunction()
+
 # leyden_room(NAME [APART] DEPENDS target... [EXTERNAL target...])
-# One static library per room from all .cc files of the folder except .kernel.cc. Sanitized builds are
-# made from nothing, and most of a file's time is its headers: there files are compiled by the dozen,
-# which takes a third of the time. APART: unnamed namespaces of these files use the same names.
+# One static library per room from all .cc files of the folder except .kernel.cc. APART: its files
+# aren't joined, because unnamed namespaces of theirs use the same names.
 function(leyden_room name)
   cmake_parse_arguments(ROOM "APART" "" "SOURCES;DEPENDS;EXTERNAL" ${ARGN})
   if(NOT ROOM_SOURCES)
@@ -34,7 +40,7 @@ function(leyden_room name)
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   target_link_libraries(${name} PUBLIC ${ROOM_DEPENDS} ${ROOM_EXTERNAL})
-  if(LEYDEN_SANITIZE AND NOT ROOM_APART)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  if(NOT ROOM_APART)
+    leyden_join(${name})
   endif()
 endfunction()

@@ -23,12 +23,6 @@ struct CompareOptions {
   bool tensors = false;
 };
 
-json figures_json(const quant::ErrorFigures& figures) {
-  return {{"relative_rmse", figures.relative_rmse},
-          {"worst_group", figures.worst_group},
-          {"cosine", figures.cosine}};
-}
-
 void print_names(std::FILE* out, const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return;
   fmt::print(out, "{} {}, such as {}\n", names.size(), what, visible(names.front()));

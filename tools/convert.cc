@@ -15,6 +15,7 @@
 #include "tools/json_output.h"
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
+#include "tools/units.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -26,8 +27,6 @@ struct CommandOptions {
   int threads = 0;
   bool dry_run = false;
 };
-
-double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 std::string duration_text(double seconds) {
   if (seconds < 90) return fmt::format("{:.1f} s", seconds);
@@ -74,12 +73,6 @@ void print_costs(const formats::Checkpoint& checkpoint, const quant::Recipe& rec
       "time to convert         {:>9} with {} threads ({:.0f} MB/s of input), by a sample; "
       "disks may take longer\n",
       duration_text(seconds), threads, static_cast<double>(source_bytes) / seconds / 1e6);
-}
-
-nlohmann::json figures_json(const quant::ErrorFigures& figures) {
-  return {{"relative_rmse", figures.relative_rmse},
-          {"worst_group", figures.worst_group},
-          {"cosine", figures.cosine}};
 }
 
 void write_report(const CommandOptions& options, const quant::Recipe& recipe,

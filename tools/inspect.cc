@@ -8,6 +8,7 @@
 #include "tools/inspect_parts.h"
 #include "tools/json_output.h"
 #include "tools/option_checks.h"
+#include "tools/units.h"
 
 namespace leyden::tools {
 

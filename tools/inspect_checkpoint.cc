@@ -5,6 +5,7 @@
 
 #include "src/convert.h"
 #include "tools/inspect_parts.h"
+#include "tools/units.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {

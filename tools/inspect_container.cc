@@ -10,6 +10,7 @@
 #include "src/runtime/thread_team.h"
 #include "tools/inspect_parts.h"
 #include "tools/terminal.h"
+#include "tools/units.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {

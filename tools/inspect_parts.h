@@ -25,9 +25,6 @@ int inspect_checkpoint(const InspectOptions& options, std::FILE* out, nlohmann::
 /// What decoding reads and how much memory contexts need.
 void report_costs(const ModelCosts& costs, std::FILE* out, nlohmann::json& document);
 
-inline double gigabytes(double bytes) { return bytes / 1e9; }
-inline double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
-
 /// "[16, 128]".
 std::string shape_text(const std::vector<std::int64_t>& shape);
 

@@ -22,6 +22,12 @@ bool is_stream(const std::string& file) {
 
 }  // namespace
 
+nlohmann::json figures_json(const quant::ErrorFigures& figures) {
+  return {{"relative_rmse", figures.relative_rmse},
+          {"worst_group", figures.worst_group},
+          {"cosine", figures.cosine}};
+}
+
 void check_json_target(const std::string& file) {
   if (file != "-" && !is_stream(file)) formats::check_writable(file);
 }

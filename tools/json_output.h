@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "quant/error.h"
+
 namespace leyden::tools {
 
 /// Writes a document to a file (aside, then renamed), or to standard output for "-".
@@ -17,6 +19,8 @@ void check_json_target(const std::string& file);
 
 /// Where text for people goes: standard output, unless that is where the JSON goes.
 std::FILE* human_output(const std::string& json_file);
+
+nlohmann::json figures_json(const quant::ErrorFigures& figures);
 
 /// A list of numbers; what is not finite becomes null.
 nlohmann::json finite_numbers(std::span<const float> values);

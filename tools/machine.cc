@@ -6,6 +6,7 @@
 #include "simd/kernels.h"
 #include "src/runtime/available_memory.h"
 #include "src/runtime/huge_page_state.h"
+#include "src/runtime/index.h"
 #include "src/runtime/machine_limits.h"
 #include "src/runtime/topology.h"
 #include "tools/commands.h"
@@ -13,15 +14,12 @@
 #include "tools/machine_plan.h"
 #include "tools/machine_rates.h"
 #include "tools/model_options.h"
+#include "tools/units.h"
 
 namespace leyden::tools {
 namespace {
 
 using nlohmann::json;
-
-double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 /// "0-3,8" of ascending numbers.
 std::string list_text(std::vector<int> numbers) {

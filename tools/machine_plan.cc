@@ -12,6 +12,7 @@
 #include "src/memory_plan.h"
 #include "src/model/synthetic.h"
 #include "src/weight_placement.h"
+#include "tools/units.h"
 
 namespace leyden::tools {
 namespace {
@@ -55,8 +56,6 @@ Planned read_plan(const PlanOptions& options) {
           {specs.begin(), specs.end()},
           expert_counts(checkpoint->config(), options.engine)};
 }
-
-double gigabytes(double bytes) { return bytes / 1e9; }
 
 json report_fit(const PlanOptions& options, const Planned& plan, const runtime::Crew& crew,
                 std::FILE* out) {

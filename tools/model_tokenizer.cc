@@ -15,11 +15,11 @@ text::Tokenizer load_model_tokenizer(const std::filesystem::path& model) {
   if (std::filesystem::is_directory(model)) {
     return text::Tokenizer(formats::read_tokenizer_file(model / file));
   }
-  const std::optional<std::string> json = formats::is_container(model)
-                                              ? formats::ContainerReader(model).blob(file)
-                                              : formats::Checkpoint::open(model)->companion(file);
-  if (!json) throw formats::LoadError(model.string(), "there is no " + file + " in it");
-  return text::Tokenizer(formats::parse_tokenizer_json(*json, model.string() + ": " + file));
+  const std::optional<std::string> contents =
+      formats::is_container(model) ? formats::ContainerReader(model).blob(file)
+                                   : formats::Checkpoint::open(model)->companion(file);
+  if (!contents) throw formats::LoadError(model.string(), "there is no " + file + " in it");
+  return text::Tokenizer(formats::parse_tokenizer_json(*contents, model.string() + ": " + file));
 }
 
 }  // namespace leyden::tools

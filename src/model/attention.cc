@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Multiplications a second beside those of attention in fixed point, in either form of MLA, as
 /// measured (bench/RESULTS.md, Attention). Constants, because what is chosen decides about bits.

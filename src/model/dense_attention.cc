@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
 
-constexpr int kChunk = simd::kKeyChunk;
 /// Keys of one round: their latents are quantized once and then read by every head.
-constexpr std::int32_t kRoundKeys = 8 * kChunk;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr std::int32_t kRoundKeys = 8 * simd::kKeyChunk;
 
 std::size_t floats(std::int64_t n) { return index((n + 15) / 16 * 16) * sizeof(float); }
 
@@ -44,8 +43,8 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
 
   const std::int64_t tokens = max_tokens;
   key_offset_ = simd::kMatmulScratchBytes;
-  value_offset_ = key_offset_ + floats(std::int64_t{kChunk} * config.qk_head_dim());
-  partial_offset_ = value_offset_ + floats(std::int64_t{kChunk} * config.v_head_dim);
+  value_offset_ = key_offset_ + floats(std::int64_t{simd::kKeyChunk} * config.qk_head_dim());
+  partial_offset_ = value_offset_ + floats(std::int64_t{simd::kKeyChunk} * config.v_head_dim);
   visible_offset_ = partial_offset_ + floats(tokens * (config.v_head_dim + 2));
   row_offset_ = visible_offset_ + floats(tokens);
   query_offset_ = row_offset_ + floats(config.kv_lora_rank + config.qk_rope_head_dim);
@@ -126,9 +125,9 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     k.fix_query(head_q + t * q_stride, dim, 0, fixed + t * fixed_stride);
   }
 
-  for (int chunk = 0; chunk < n_keys; chunk += kChunk) {
+  for (int chunk = 0; chunk < n_keys; chunk += simd::kKeyChunk) {
     const std::int32_t chunk_key = first_key + chunk;
-    const int chunk_keys = std::min(kChunk, n_keys - chunk);
+    const int chunk_keys = std::min(simd::kKeyChunk, n_keys - chunk);
     // Queries before the chunk's first key see nothing of it.
     const int skipped = std::clamp(chunk_key - first_position, 0, n);
     for (int t = skipped; t < n; ++t) {

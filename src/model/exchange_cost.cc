@@ -10,9 +10,9 @@ namespace leyden::model {
 namespace {
 
 /// What crosses between n nodes, added up over the steps of a layer.
-class Sum {
+class ExchangeSum {
  public:
-  Sum(int n_nodes, bool interleaved, const formats::ModelConfig& config)
+  ExchangeSum(int n_nodes, bool interleaved, const formats::ModelConfig& config)
       : others_(n_nodes - 1),
         elsewhere_(others_ / n_nodes),
         interleaved_(interleaved),
@@ -130,7 +130,7 @@ class Sum {
 ExchangeCost exchange_cost(const formats::ModelConfig& config, const ModelWeights& weights,
                            const KvCache& cache, int n_nodes, bool interleaved,
                            std::int64_t depth) {
-  Sum sum(n_nodes, interleaved, config);
+  ExchangeSum sum(n_nodes, interleaved, config);
   if (n_nodes == 1) return sum.cost;
   const bool selects = config.has_indexer() && depth >= config.index_topk;
   for (const LayerWeights& w : weights.layers) {

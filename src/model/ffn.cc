@@ -4,13 +4,13 @@
 #include <cstring>
 #include <numeric>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
 
 constexpr int kBlock = simd::kBlock;
 constexpr int kTilesPerBlock = kBlock / simd::kTileRows;
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

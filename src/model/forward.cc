@@ -4,10 +4,10 @@
 #include <cstring>
 #include <optional>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// What several matrices read together; absent ones read nothing.
 class Needs {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
 
@@ -20,8 +22,6 @@ constexpr int kMaxBlock = 4;
 /// threads selecting costs less than that (bench/index_bench.cc); with many, each has too few keys
 /// to reject any, and one thread has to sort out all of them.
 constexpr int kWarmThreads = 16;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
 
-constexpr std::int32_t kChunk = simd::kKeyChunk;
 /// Queries taken into latent space at a time: whole panels, and buffers that don't grow with the
 /// prompt (at V3.2's sizes 13 MB).
 constexpr int kBlockTokens = 32;
@@ -16,8 +17,6 @@ constexpr int kSlots = 32;
 constexpr int kPackingInHeads = 32;
 /// Heads that the kernels multiply at once.
 constexpr int kHeadsAtOnce = 8;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Of a partial result: max, sum and out of every head.
 std::size_t slot_floats(const formats::ModelConfig& config) {
@@ -82,7 +81,7 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
   row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(config.num_attention_heads,
                                                                    config.kv_lora_rank,
                                                                    config.qk_rope_head_dim);
-  query_offset_ = row_offset_ + 2 * kChunk * sizeof(const std::byte*);
+  query_offset_ = row_offset_ + 2 * simd::kKeyChunk * sizeof(const std::byte*);
   scratch_ = runtime::Scratch(crew, query_offset_ + block * float_bytes);
 }
 
@@ -157,16 +156,16 @@ void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys 
                                    int worker) const {
   auto** const rows = reinterpret_cast<const std::byte**>(scratch_.of(worker) + row_offset_);
   const auto find_rows = [&](std::int32_t c, const std::byte** found) {
-    const std::int32_t first_key = c * kChunk;
-    const std::int32_t n = std::clamp(keys.n - first_key, 0, kChunk);
+    const std::int32_t first_key = c * simd::kKeyChunk;
+    const std::int32_t n = std::clamp(keys.n - first_key, 0, simd::kKeyChunk);
     for (std::int32_t i = 0; i < n; ++i) found[i] = cache.row(layer, keys[first_key + i]);
     return n;
   };
   simd::LatentAttendArgs args;
   args.n_queries = n_heads;
   args.n_keys = find_rows(chunk, rows);
-  args.next_rows = rows + kChunk;
-  args.n_next_rows = find_rows(next_chunk, rows + kChunk);
+  args.next_rows = rows + simd::kKeyChunk;
+  args.n_next_rows = find_rows(next_chunk, rows + simd::kKeyChunk);
   args.kv_lora_rank = c_->kv_lora_rank;
   args.rope_dim = c_->qk_rope_head_dim;
   args.query = query;
@@ -191,14 +190,14 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const Atten
                                           const KvCache& cache, int layer, int t,
                                           VisibleKeys keys) {
   const int heads = c_->num_attention_heads;
-  const std::int32_t n_chunks = (keys.n + kChunk - 1) / kChunk;
+  const std::int32_t n_chunks = (keys.n + simd::kKeyChunk - 1) / simd::kKeyChunk;
   const int heads_per_run = heads_per_call(heads, std::min(kSlots, n_chunks), team.size());
   const int head_runs = (heads + heads_per_run - 1) / heads_per_run;
   // Few enough heads to merge in a piece that every thread gets some.
   const int heads_per_merge = std::clamp(heads / (2 * team.size()), 1, 8);
   const Partial into = result(t);
   const auto home_of = [&](std::int32_t chunk) {
-    const int node = cache.node_of(keys[chunk * kChunk]);
+    const int node = cache.node_of(keys[chunk * simd::kKeyChunk]);
     return node < slots_.n_nodes() ? node : 0;
   };
   // The very first chunk goes where the others are merged into.
@@ -240,7 +239,7 @@ void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache
   const int heads = c_->num_attention_heads;
   team.run(n, [&](int t, int worker) {
     const VisibleKeys visible = keys(begin + t);
-    const std::int32_t n_chunks = (visible.n + kChunk - 1) / kChunk;
+    const std::int32_t n_chunks = (visible.n + simd::kKeyChunk - 1) / simd::kKeyChunk;
     for (std::int32_t chunk = 0; chunk < n_chunks; ++chunk) {
       const Partial to = chunk == 0 ? result(t) : slot(team.node_of(worker), worker);
       attend_chunk(cache, layer, visible, chunk, chunk + 1, query_.data() + query_offset(t, 0), 0,

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
 
@@ -15,8 +17,6 @@ constexpr std::size_t kFloatCell = kBlock * sizeof(float);
 constexpr std::size_t kBf16Cell = kBlock * sizeof(std::uint16_t);
 /// q, two starts per group, a scale.
 constexpr std::size_t kIntegerCell = kBlock + 2 * kGroups * sizeof(std::int32_t) + sizeof(float);
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::size_t whole_lines(std::size_t bytes) {
   return (bytes + simd::kLine - 1) / simd::kLine * simd::kLine;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "src/runtime/index.h"
+
 namespace leyden::model {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::size_t part_bytes(const MatrixPart& part) {
   return quant::prefix_bytes(part.rows.format) +

@@ -8,6 +8,7 @@
 #include "formats/container_index.h"
 #include "formats/named.h"
 #include "quant/weight_format.h"
+#include "src/runtime/index.h"
 
 namespace leyden::model {
 namespace {
@@ -21,8 +22,6 @@ constexpr std::array<formats::Named<NumaPolicy>, 4> kPolicies = {{
     {"whole", NumaPolicy::kWhole},
     {"interleave", NumaPolicy::kInterleave},
 }};
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Rows that must stay together: the hidden values of a block of 128 are quantized with one scale.
 std::int64_t rows_of_unit(const TensorSpec& spec) {

@@ -11,7 +11,7 @@
 namespace leyden::formats {
 namespace {
 
-using leyden::testing::refusal_of;
+using leyden::fixtures::refusal_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 

@@ -13,7 +13,7 @@
 namespace leyden::formats {
 namespace {
 
-using leyden::testing::refusal_of;
+using leyden::fixtures::refusal_of;
 using ::testing::HasSubstr;
 
 class CompressedContainerTest : public ContainerTest {

@@ -19,7 +19,7 @@
 namespace leyden::formats {
 
 namespace fs = std::filesystem;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::TempDirectory;
 using quant::Layout;
 using quant::TensorSpec;
 using quant::WeightFormat;

@@ -17,7 +17,7 @@ namespace leyden::formats {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::Sha256;
+using leyden::fixtures::Sha256;
 
 const fs::path kModels = LEYDEN_TEST_DATA "/gguf/models";
 

@@ -19,25 +19,25 @@ namespace leyden::formats {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::bytes_of;
-using leyden::testing::gguf_array;
-using leyden::testing::gguf_f32;
-using leyden::testing::gguf_i32;
-using leyden::testing::gguf_string;
-using leyden::testing::gguf_text_value;
-using leyden::testing::gguf_u16;
-using leyden::testing::gguf_u32;
-using leyden::testing::GgufText;
-using leyden::testing::refusal_of;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::bytes_of;
+using leyden::fixtures::gguf_array;
+using leyden::fixtures::gguf_f32;
+using leyden::fixtures::gguf_i32;
+using leyden::fixtures::gguf_string;
+using leyden::fixtures::gguf_text_value;
+using leyden::fixtures::gguf_u16;
+using leyden::fixtures::gguf_u32;
+using leyden::fixtures::GgufText;
+using leyden::fixtures::refusal_of;
+using leyden::fixtures::TempDirectory;
 using ::testing::HasSubstr;
 
-const fs::path kModels = LEYDEN_TEST_DATA "/gguf/models";
+const fs::path kGgufModels = LEYDEN_TEST_DATA "/gguf/models";
 
 /// A good small model, to be broken one way at a time.
 class HarmfulGgufTest : public ::testing::Test {
  protected:
-  HarmfulGgufTest() : good_(GgufText::of(read_text_file(kModels / "v32-small-q4_0.gguf"))) {}
+  HarmfulGgufTest() : good_(GgufText::of(read_text_file(kGgufModels / "v32-small-q4_0.gguf"))) {}
 
   /// Opens it and everything that a loader would touch before reading weights.
   std::string refusal(const std::string& bytes) {
@@ -76,9 +76,9 @@ constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max();
 
 TEST_F(HarmfulGgufTest, TheGoodOneIsAccepted) {
   EXPECT_EQ(refusal(good_.file()), "");
-  EXPECT_EQ(good_.file(), read_text_file(kModels / "v32-small-q4_0.gguf"));
-  EXPECT_TRUE(is_gguf(kModels / "v32-small-q4_0.gguf"));
-  EXPECT_FALSE(is_gguf(kModels));
+  EXPECT_EQ(good_.file(), read_text_file(kGgufModels / "v32-small-q4_0.gguf"));
+  EXPECT_TRUE(is_gguf(kGgufModels / "v32-small-q4_0.gguf"));
+  EXPECT_FALSE(is_gguf(kGgufModels));
 }
 
 TEST_F(HarmfulGgufTest, OtherFormatsAndVersionsAreNamed) {

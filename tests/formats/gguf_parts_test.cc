@@ -15,11 +15,11 @@ namespace leyden::formats {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::gguf_i32;
-using leyden::testing::gguf_u16;
-using leyden::testing::GgufText;
-using leyden::testing::refusal_of;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::gguf_i32;
+using leyden::fixtures::gguf_u16;
+using leyden::fixtures::GgufText;
+using leyden::fixtures::refusal_of;
+using leyden::fixtures::TempDirectory;
 using ::testing::HasSubstr;
 
 constexpr const char* kFirst = "m-00001-of-00002.gguf";

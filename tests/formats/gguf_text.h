@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// Little-endian bytes of a number.
 template <typename Number>
@@ -164,4 +164,4 @@ inline GgufText GgufText::of(const std::string& bytes) {
   return text;
 }
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

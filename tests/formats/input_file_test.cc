@@ -14,8 +14,8 @@
 namespace leyden::formats {
 namespace {
 
-using leyden::testing::refusal_of;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::refusal_of;
+using leyden::fixtures::TempDirectory;
 using ::testing::HasSubstr;
 
 class FileTest : public ::testing::Test {

@@ -22,7 +22,7 @@ namespace leyden::formats {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::TempDirectory;
 using ::testing::HasSubstr;
 
 template <typename Action>

@@ -4,7 +4,7 @@
 
 #include "formats/load_error.h"
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// The sentence of the LoadError that `action` ends with, or "" if it ends well. Any other
 /// exception is the test's failure.
@@ -18,4 +18,4 @@ std::string refusal_of(const Action& action) {
   return "";
 }
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

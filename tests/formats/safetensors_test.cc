@@ -12,9 +12,9 @@
 namespace leyden::formats {
 namespace {
 
-using leyden::testing::refusal_of;
-using leyden::testing::safetensors_text;
-using leyden::testing::TempDirectory;
+using leyden::fixtures::refusal_of;
+using leyden::fixtures::safetensors_text;
+using leyden::fixtures::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

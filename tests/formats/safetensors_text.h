@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// The bytes of a safetensors file with this header and `data_bytes` bytes of data 0, 1, 2, ...
 inline std::string safetensors_text(std::string_view header, std::size_t data_bytes) {
@@ -17,4 +17,4 @@ inline std::string safetensors_text(std::string_view header, std::size_t data_by
   return file;
 }
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

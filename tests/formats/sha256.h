@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// SHA-256 (FIPS 180-4) as hexadecimal digits, for comparing with the hashes in expected.json.
 /// The round constants are computed as the standard defines them: 32 bits of the fractional parts
@@ -81,4 +81,4 @@ class Sha256 {
   std::array<std::uint32_t, 64> constants_{};
 };
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// A directory of the test's own, removed with everything in it at the end.
 class TempDirectory {
@@ -39,4 +39,4 @@ class TempDirectory {
   std::filesystem::path path_;
 };
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

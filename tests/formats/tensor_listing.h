@@ -12,7 +12,7 @@
 #include "formats/json.h"
 #include "formats/tensor_type.h"
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 
 /// One tensor of a released checkpoint.
 struct ListedTensor {
@@ -61,4 +61,4 @@ inline std::vector<ListedTensor> tensor_listing(const std::string& model) {
   return tensors;
 }
 
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

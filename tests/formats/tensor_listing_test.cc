@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-namespace leyden::testing {
+namespace leyden::fixtures {
 namespace {
 
 struct Published {
@@ -32,4 +32,4 @@ TEST(TensorListingTest, CountsAgreeWithThePublishedCheckpoints) {
 }
 
 }  // namespace
-}  // namespace leyden::testing
+}  // namespace leyden::fixtures

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST(CalibrationTest, SavesLoadsAndWeighs) {
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   const fs::path file = dir.path() / "calibration";
   const Calibration written({{"a", {2, 4, {1, 2, 3, 2, 0, 0, 0, 0}, {5, 0}}}});
   written.save(file);
@@ -38,7 +38,7 @@ TEST(CalibrationTest, SavesLoadsAndWeighs) {
 }
 
 TEST(CalibrationTest, ARefusalIsShortAndPrintableWhateverTheTensorsName) {
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   const fs::path file = dir.path() / "calibration";
   Calibration({{"\x1b[31m" + std::string(20000, 'a'), {1, 2, {1, 2}, {-1}}}}).save(file);
   try {

@@ -28,7 +28,7 @@ class ConvertTest : public ::testing::Test {
     return convert(*formats::Checkpoint::open(in), formats::load_recipe(recipe), options, team, {});
   }
 
-  leyden::testing::TempDirectory dir_;
+  leyden::fixtures::TempDirectory dir_;
   const std::filesystem::path out_ = dir_.path() / "model.leyden";
 };
 

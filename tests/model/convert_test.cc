@@ -182,7 +182,7 @@ TEST_F(ConvertTest, ComparingWithTheExactContainerGivesTheReportedLoss) {
 }
 
 TEST(CalibratedConvert, ImportanceMovesTheErrorToWhereItCountsLess) {
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   const fs::path in = model::golden_checkpoint("v32-tiny-fp8"), out = dir.path() / "out";
   const auto checkpoint = formats::Checkpoint::open(in);
   const auto original = originals(*checkpoint, "model.layers.0.self_attn.o_proj.weight");

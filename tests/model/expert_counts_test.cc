@@ -17,7 +17,7 @@
 namespace leyden::model {
 namespace {
 
-using leyden::testing::refusal_of;
+using leyden::fixtures::refusal_of;
 using ::testing::HasSubstr;
 
 constexpr const char* kModel = "v32-tiny-fp8";  // a dense layer, then two of 8 experts
@@ -64,7 +64,7 @@ TEST(ExpertCounts, OfAnotherModelOrWithoutMeaningAreRefused) {
 }
 
 TEST(ExpertCounts, StayInAContainerAndDecideWhereWholeExpertsGo) {
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   const auto checkpoint = formats::Checkpoint::open(golden_checkpoint(kModel));
   const quant::Recipe recipe = formats::load_recipe("int8");
   // Experts 0, 2, 4, 6, which would go to one node if they went in turn, are all that is used.

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using formats::TensorType;
-using leyden::testing::GgufText;
+using leyden::fixtures::GgufText;
 
 /// A type, and where the fp16 numbers lie that have to be finite, and small so that the model is.
 struct BlockType {
@@ -99,10 +99,10 @@ std::vector<std::string> split(const GgufText& whole, std::size_t count, std::mt
   std::vector<GgufText> parts(count);
   parts[0].keys = whole.keys;
   for (std::size_t i = 0; i < count; ++i) {
-    parts[i].set("split.no", leyden::testing::gguf_u16(static_cast<std::uint16_t>(i)));
-    parts[i].set("split.count", leyden::testing::gguf_u16(static_cast<std::uint16_t>(count)));
+    parts[i].set("split.no", leyden::fixtures::gguf_u16(static_cast<std::uint16_t>(i)));
+    parts[i].set("split.count", leyden::fixtures::gguf_u16(static_cast<std::uint16_t>(count)));
     parts[i].set("split.tensors.count",
-                 leyden::testing::gguf_i32(static_cast<std::int32_t>(whole.tensors.size())));
+                 leyden::fixtures::gguf_i32(static_cast<std::int32_t>(whole.tensors.size())));
   }
   for (std::size_t t = 0; t < whole.tensors.size(); ++t) {
     GgufText& part = parts[count == 1 ? 0 : 1 + random() % (count - 1)];
@@ -150,7 +150,7 @@ TEST_P(GgufMixtureTest, ConvertsAsItReadsWhateverTheTypes) {
     }
   }
   mix(text, random);
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   const std::vector<std::string> files = split(text, GetParam().parts, random);
   for (std::size_t i = 0; i < files.size(); ++i) {
     dir.write(fmt::format("m-{:05}-of-{:05}.gguf", i + 1, files.size()), files[i]);

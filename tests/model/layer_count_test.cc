@@ -14,14 +14,14 @@ namespace leyden::model {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::refusal_of;
+using leyden::fixtures::refusal_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 /// What the check says of a golden model whose config is changed by `change`.
 template <typename Change>
 std::string refusal_with(const std::string& model, const Change& change) {
-  const leyden::testing::TempDirectory dir;
+  const leyden::fixtures::TempDirectory dir;
   for (const auto& entry : fs::directory_iterator(golden_checkpoint(model))) {
     fs::copy(entry.path(), dir.path() / entry.path().filename());
   }

@@ -56,7 +56,7 @@ TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
 
 TEST_F(ConvertTest, RoundsOnlyTheGroupThatInt8CantHold) {
   const std::string name = "blk.0.attn_output.weight";
-  auto text = leyden::testing::GgufText::of(
+  auto text = leyden::fixtures::GgufText::of(
       formats::read_text_file(fs::path(LEYDEN_TEST_DATA "/gguf/models/v32-small-q8_0.gguf")));
   constexpr std::size_t kBlock = 5, kCode = 7, kBlockBytes = 34;  // an fp16 scale and 32 codes
   text.data[text.tensor(name).offset + kBlock * kBlockBytes + 2 + kCode] = '\x80';

@@ -19,7 +19,7 @@ namespace leyden {
 namespace {
 
 using formats::Json;
-using ::leyden::testing::refusal_of;
+using ::leyden::fixtures::refusal_of;
 using ::testing::HasSubstr;
 
 // Copied from src/session_file.cc, so that a change there doesn't go unnoticed.
@@ -32,7 +32,7 @@ std::vector<std::int32_t> some_tokens(int n, int seed) {
   return tokens;
 }
 
-EngineOptions small_options() {
+EngineOptions absorbed_options() {
   EngineOptions options;
   options.threads = 2;
   options.prefill_chunk = 64;
@@ -49,7 +49,7 @@ std::vector<float> copy(std::span<const float> logits) { return {logits.begin(),
 
 class SessionFileTest : public ::testing::Test {
  protected:
-  const testing::TempDirectory dir_;
+  const fixtures::TempDirectory dir_;
   const std::filesystem::path path_ = dir_.path() / "a.session";
 };
 
@@ -57,7 +57,7 @@ TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
   for (const KvCacheFormat format :
        {KvCacheFormat::kF32, KvCacheFormat::kBf16, KvCacheFormat::kInt8}) {
     for (const int n : {0, 1, 15, 256, 300}) {  // nothing, part of a tile, a page, a page and a bit
-      EngineOptions options = small_options();
+      EngineOptions options = absorbed_options();
       options.kv_cache = format;
       Session session(tiny(options));
       if (n > 0) session.prefill(some_tokens(n, 1));
@@ -79,7 +79,7 @@ TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
 }
 
 TEST_F(SessionFileTest, AModelWithoutIndexerHasSessionsToo) {
-  const auto engine = tiny(small_options(), "v3-tiny-bf16");
+  const auto engine = tiny(absorbed_options(), "v3-tiny-bf16");
   Session session(engine), loaded(engine);
   session.prefill(some_tokens(70, 1));
   session.save(path_);
@@ -104,13 +104,13 @@ TEST_F(SessionFileTest, ForgetsWhatWasTruncated) {
 }
 
 TEST_F(SessionFileTest, OnlyTheOwnerMayReadIt) {
-  Session session(tiny(small_options()));
+  Session session(tiny(absorbed_options()));
   session.save(path_);
   EXPECT_EQ(std::filesystem::status(path_).permissions(), std::filesystem::perms(0600));
 }
 
 TEST_F(SessionFileTest, AnUnwritablePlaceIsSaid) {
-  Session session(tiny(small_options()));
+  Session session(tiny(absorbed_options()));
   EXPECT_THROW(session.save(dir_.path() / "none" / "a.session"), formats::WriteError);
   EXPECT_THROW(session.save(dir_.path()), formats::WriteError);
 }
@@ -157,7 +157,7 @@ class BrokenSessionTest : public SessionFileTest {
     return refusal_of_bytes(bytes);
   }
 
-  const std::shared_ptr<const Engine> engine_ = tiny(small_options());
+  const std::shared_ptr<const Engine> engine_ = tiny(absorbed_options());
   Session session_{engine_};
   std::string bytes_;
   formats::FileHeader header_;
@@ -201,17 +201,17 @@ TEST_F(BrokenSessionTest, ForeignFilesAreRefused) {
     Session other(tiny(options, name));
     return refusal_of([&] { other.load(path_); });
   };
-  EXPECT_THAT(refusal(small_options(), "v32-tiny-bf16"), HasSubstr("another model or recipe"));
-  EngineOptions options = small_options();
+  EXPECT_THAT(refusal(absorbed_options(), "v32-tiny-bf16"), HasSubstr("another model or recipe"));
+  EngineOptions options = absorbed_options();
   options.weights = "int4";
   EXPECT_THAT(refusal(options), HasSubstr("another model or recipe"));
-  options = small_options();
+  options = absorbed_options();
   options.kv_cache = KvCacheFormat::kInt8;
   EXPECT_THAT(refusal(options), HasSubstr("another --kv-cache"));
-  options = small_options();
+  options = absorbed_options();
   options.index_cache = IndexCacheFormat::kBf16;
   EXPECT_THAT(refusal(options), HasSubstr("another --index-cache"));
-  options = small_options();
+  options = absorbed_options();
   options.context = 269;
   EXPECT_THAT(refusal(options), HasSubstr("has 270 tokens, but the context holds 269"));
 }
@@ -250,7 +250,7 @@ TEST_F(BrokenSessionTest, IndexesThatLieAreRefused) {
 }
 
 TEST(SessionFork, GoesOnBySeparateWays) {
-  const auto engine = tiny(small_options());
+  const auto engine = tiny(absorbed_options());
   Session session(engine);
   session.prefill(some_tokens(300, 1));
   Session twin = session.fork(), prefix = session.fork();

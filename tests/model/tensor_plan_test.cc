@@ -20,12 +20,12 @@ class ReleasedModel : public ::testing::TestWithParam<const char*> {
     const std::string path =
         std::string(LEYDEN_TEST_DATA) + "/formats/configs/" + GetParam() + ".json";
     config_ = formats::parse_model_config(formats::read_text_file(path), path);
-    for (auto& tensor : leyden::testing::tensor_listing(GetParam())) {
+    for (auto& tensor : leyden::fixtures::tensor_listing(GetParam())) {
       listed_.emplace(tensor.name, tensor);
     }
   }
   formats::ModelConfig config_;
-  std::map<std::string, leyden::testing::ListedTensor> listed_;
+  std::map<std::string, leyden::fixtures::ListedTensor> listed_;
 };
 
 bool holds_weights(TensorType type) {

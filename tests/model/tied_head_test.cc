@@ -16,7 +16,7 @@ namespace leyden::model {
 namespace {
 
 namespace fs = std::filesystem;
-using leyden::testing::refusal_of;
+using leyden::fixtures::refusal_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -58,7 +58,7 @@ class TiedHeadTest : public ::testing::Test {
   }
 
   const fs::path source_ = golden_checkpoint("v2lite-tiny");
-  leyden::testing::TempDirectory dir_;
+  leyden::fixtures::TempDirectory dir_;
   std::string file_;
   formats::CheckpointTensor head_, embeddings_;
 };

@@ -79,11 +79,16 @@ TEST_P(QuantizeRowTest, MatchesTheReferenceAtTheExtremes) {
 }
 
 TEST_P(QuantizeRowTest, GivesABlockThatIsNotFiniteCodesOfZeroAndAScaleThatSaysSo) {
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float not_a_number = std::numeric_limits<float>::quiet_NaN();
   constexpr float kMax = std::numeric_limits<float>::max();
-  for (const auto& bad : std::vector<std::vector<float>>{
-           {kInf}, {-kInf}, {kNan}, {-kNan}, {kInf, kNan}, {kNan, -kInf}, {kNan, kMax}}) {
+  for (const auto& bad : std::vector<std::vector<float>>{{infinity},
+                                                         {-infinity},
+                                                         {not_a_number},
+                                                         {-not_a_number},
+                                                         {infinity, not_a_number},
+                                                         {not_a_number, -infinity},
+                                                         {not_a_number, kMax}}) {
     for (const std::size_t at : {0u, 15u, 16u, 40u, 126u}) {
       std::vector<float> row = random_row(300, 8);  // the blocks at both sides are as ever
       for (std::size_t i = 0; i < bad.size(); ++i) row[kBlock + at + i] = bad[i];
