@@ -8,14 +8,12 @@
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
-/// Queries that are worked on at once: their codes, scores and weights stay in the second cache.
-constexpr int kFixedRows = 32;
-
-// Rows and vectors of a product that lie in registers at once.
+// Rows and vectors of a product that lie in registers at once, and queries that are worked on at
+// once, whole blocks of such rows: their codes, scores and weights stay in the second cache.
 #if defined(LEYDEN_ISA_avx2)
-constexpr int kCellRows = 4, kCellVectors = 1;
+constexpr int kCellRows = 6, kCellVectors = 1, kFixedRows = 30;
 #else
-constexpr int kCellRows = 8, kCellVectors = 2;
+constexpr int kCellRows = 8, kCellVectors = 2, kFixedRows = 32;
 #endif
 
 /// A part of a key whose runs begin anew.
@@ -64,7 +62,7 @@ struct Wishes {
 /// Working space of attend_fixed.
 struct FixedScratch {
   float* score;     // [kFixedRows, kKeyChunk]
-  std::int16_t* w;  // [kFixedRows, value runs, kKeyChunk]
+  std::int16_t* w;  // [value runs, kFixedRows, kKeyChunk]
   float* w_scale;   // [kFixedRows, value runs]
 };
 
@@ -136,12 +134,11 @@ LEYDEN_INLINE void mix_values(const FixedChunk& chunk, const FixedScratch& s, in
   const int value_runs = n_runs(chunk.scales.value_dim);
   const int run = dim / kFixedRun;
   const auto* w = reinterpret_cast<const std::int32_t*>(
-      s.w + (std::ptrdiff_t{row} * value_runs + run) * kKeyChunk);
+      s.w + (std::ptrdiff_t{run} * kFixedRows + row) * kKeyChunk);
   const std::int32_t* panel = chunk.values + std::ptrdiff_t{dim} * (kKeyChunk / 2);
   for (int column = 0; column < kCellPanel; column += 16 * kCellVectors) {
     I32x16 sum[R][kCellVectors];
-    multiply_cells<R>(w, std::ptrdiff_t{value_runs} * (kKeyChunk / 2), panel + column,
-                      (n_keys + 1) / 2, sum);
+    multiply_cells<R>(w, kKeyChunk / 2, panel + column, (n_keys + 1) / 2, sum);
     LEYDEN_UNROLL
     for (int r = 0; r < R; ++r) {
       const F32x16 scale = broadcast(s.w_scale[(row + r) * value_runs + run]);
@@ -229,12 +226,12 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
   for (int i = 0; i < n_rows; ++i) {
     const int n = n_visible == nullptr ? chunk.scales.n_keys : n_visible[i];
     exponentiate(s.score + i * kKeyChunk, n, seen, partial.max + i, partial.sum + i);
-    std::int16_t* const w = s.w + std::ptrdiff_t{i} * n_runs(chunk.scales.value_dim) * kKeyChunk;
+    std::int16_t* const w = s.w + std::ptrdiff_t{i} * kKeyChunk;
     fix_weights(
         chunk.scales, s, i, n,
         partial.sum[i], [&](int run, const auto& weights) __attribute__((always_inline)) {
           for (int k = 0; k < seen; k += 16) {
-            store_codes(w + run * kKeyChunk + k, weights(k));
+            store_codes(w + std::ptrdiff_t{run} * kFixedRows * kKeyChunk + k, weights(k));
           }
         });
   }
