@@ -19,7 +19,7 @@ if(LEYDEN_FUZZ)
 endif()
 
 # leyden_join(NAME): compiles a target's files by the dozen. Most of a file's time is its headers, so a
-# build from nothing takes half as long. Who edits files sets LEYDEN_JOIN_FILES=OFF (the preset debug
+# build from nothing takes half the processor time. Who edits files sets LEYDEN_JOIN_FILES=OFF (the preset debug
 # does) and waits for one at a time.
 if(LEYDEN_JOIN_FILES AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-subobject-linkage) # joined files look like headers to it
@@ -28,11 +28,10 @@ function(leyden_join name)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${LEYDEN_JOIN_FILES} UNITY_BUILD_BATCH_SIZE 12)
 endfunction()
 
-# leyden_room(NAME [APART] DEPENDS target... [EXTERNAL target...])
-# One static library per room from all .cc files of the folder except .kernel.cc. APART: its files
-# aren't joined, because unnamed namespaces of theirs use the same names.
+# leyden_room(NAME DEPENDS target... [EXTERNAL target...])
+# One static library per room from all .cc files of the folder except .kernel.cc.
 function(leyden_room name)
-  cmake_parse_arguments(ROOM "APART" "" "SOURCES;DEPENDS;EXTERNAL" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPENDS;EXTERNAL" ${ARGN})
   if(NOT ROOM_SOURCES)
     file(GLOB ROOM_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
     list(FILTER ROOM_SOURCES EXCLUDE REGEX "\\.kernel\\.cc$")
@@ -40,7 +39,5 @@ function(leyden_room name)
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   target_link_libraries(${name} PUBLIC ${ROOM_DEPENDS} ${ROOM_EXTERNAL})
-  if(NOT ROOM_APART)
-    leyden_join(${name})
-  endif()
+  leyden_join(${name})
 endfunction()
