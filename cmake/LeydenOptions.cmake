@@ -19,8 +19,8 @@ if(LEYDEN_FUZZ)
 endif()
 
 # leyden_join(NAME): compiles a target's files by the dozen. Most of a file's time is its headers, so a
-# build from nothing takes half the processor time. Who edits files sets LEYDEN_JOIN_FILES=OFF (the preset debug
-# does) and waits for one at a time.
+# build from nothing takes half the processor time. Who edits files sets LEYDEN_JOIN_FILES=OFF (the
+# preset debug does) and waits for one at a time.
 if(LEYDEN_JOIN_FILES AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-subobject-linkage) # joined files look like headers to it
 endif()
