@@ -20,6 +20,7 @@ void check_json_target(const std::string& file);
 /// Where text for people goes: standard output, unless that is where the JSON goes.
 std::FILE* human_output(const std::string& json_file);
 
+/// The figures by their names, as the reports of convert and compare have them.
 nlohmann::json figures_json(const quant::ErrorFigures& figures);
 
 /// A list of numbers; what is not finite becomes null.

@@ -11,15 +11,15 @@
 #include "formats/json_field.h"
 #include "formats/row_reader.h"
 #include "formats/tokenizer_file.h"
+#include "tests/formats/gguf_text.h"
 #include "tests/formats/sha256.h"
 
 namespace leyden::formats {
 namespace {
 
 namespace fs = std::filesystem;
+using leyden::fixtures::kGgufModels;
 using leyden::fixtures::Sha256;
-
-const fs::path kModels = LEYDEN_TEST_DATA "/gguf/models";
 
 std::string hash_of(const std::vector<float>& values) {
   return Sha256::hex(std::as_bytes(std::span(values)));
@@ -28,8 +28,8 @@ std::string hash_of(const std::vector<float>& values) {
 class GgufModelTest : public ::testing::TestWithParam<const char*> {
  protected:
   GgufModelTest()
-      : expected_(read_json_file(kModels / (std::string(GetParam()) + ".expected.json"))),
-        path_(kModels / expected_["files"][0]["file"].get<std::string>()) {}
+      : expected_(read_json_file(kGgufModels / (std::string(GetParam()) + ".expected.json"))),
+        path_(kGgufModels / expected_["files"][0]["file"].get<std::string>()) {}
 
   std::vector<float> read(const Checkpoint& checkpoint, const std::string& name) const {
     const CheckpointTensor* tensor = checkpoint.find(name);
@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufModelTest,
                          });
 
 TEST(GgufCheckpointTest, TheMtpLayerHasItsOwnTensors) {
-  const auto checkpoint = Checkpoint::open(kModels / "v32-small-mtp-q8_0.gguf");
+  const auto checkpoint = Checkpoint::open(kGgufModels / "v32-small-mtp-q8_0.gguf");
   EXPECT_EQ(checkpoint->config().num_hidden_layers, 3);
   EXPECT_EQ(checkpoint->config().num_nextn_predict_layers, 1);
   checkpoint->require("model.layers.3.eh_proj.weight", 64, 128);

@@ -28,11 +28,10 @@ using leyden::fixtures::gguf_text_value;
 using leyden::fixtures::gguf_u16;
 using leyden::fixtures::gguf_u32;
 using leyden::fixtures::GgufText;
+using leyden::fixtures::kGgufModels;
 using leyden::fixtures::refusal_of;
 using leyden::fixtures::TempDirectory;
 using ::testing::HasSubstr;
-
-const fs::path kGgufModels = LEYDEN_TEST_DATA "/gguf/models";
 
 /// A good small model, to be broken one way at a time.
 class HarmfulGgufTest : public ::testing::Test {

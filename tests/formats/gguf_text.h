@@ -2,12 +2,15 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace leyden::fixtures {
+
+inline const std::filesystem::path kGgufModels = LEYDEN_TEST_DATA "/gguf/models";
 
 /// Little-endian bytes of a number.
 template <typename Number>

@@ -138,9 +138,8 @@ class GgufMixtureTest : public ::testing::TestWithParam<Mixture> {};
 
 TEST_P(GgufMixtureTest, ConvertsAsItReadsWhateverTheTypes) {
   std::mt19937 random(GetParam().seed);
-  const fs::path models = LEYDEN_TEST_DATA "/gguf/models";
-  GgufText text =
-      GgufText::of(formats::read_text_file(models / (std::string(GetParam().model) + ".gguf")));
+  GgufText text = GgufText::of(
+      formats::read_text_file(fixtures::kGgufModels / (std::string(GetParam().model) + ".gguf")));
   // The tensors' order in the data is that of the list; mix() and split() count on it.
   ASSERT_TRUE(std::is_sorted(text.tensors.begin(), text.tensors.end(),
                              [](const auto& a, const auto& b) { return a.offset < b.offset; }));

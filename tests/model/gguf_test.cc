@@ -1,26 +1,27 @@
 #include <cmath>
 #include <filesystem>
 
+#include "tests/formats/gguf_text.h"
 #include "tests/model/golden.h"
 
 namespace leyden::model {
 namespace {
 
-const std::filesystem::path kModels = LEYDEN_TEST_DATA "/gguf/models";
+using fixtures::kGgufModels;
 
 class GgufLogitsTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(GgufLogitsTest, ReferenceModeComputesTheOraclesLogits) {
-  std::ifstream text(kModels / (std::string(GetParam()) + ".expected.json"));
+  std::ifstream text(kGgufModels / (std::string(GetParam()) + ".expected.json"));
   const auto expected = nlohmann::json::parse(text);
-  std::ifstream raw(kModels / expected["logits_file"].get<std::string>(), std::ios::binary);
+  std::ifstream raw(kGgufModels / expected["logits_file"].get<std::string>(), std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(raw)), {});
   std::vector<float> golden(bytes.size() / sizeof(float));
   std::memcpy(golden.data(), bytes.data(), bytes.size());
 
   runtime::ThreadTeam team(2);
   const auto checkpoint =
-      formats::Checkpoint::open(kModels / expected["files"][0]["file"].get<std::string>());
+      formats::Checkpoint::open(kGgufModels / expected["files"][0]["file"].get<std::string>());
   const FormatChooser exact = [](const PlannedTensor&) { return quant::WeightFormat::kF32; };
   const auto model = load_whole(*checkpoint, exact, team);
   const auto tokens = expected["tokens"].get<std::vector<std::int32_t>>();

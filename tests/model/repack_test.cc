@@ -21,7 +21,7 @@ struct Repacking {
 class RepackTest : public ConvertTest, public ::testing::WithParamInterface<Repacking> {};
 
 TEST_P(RepackTest, KeepsEveryNumber) {
-  const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / GetParam().gguf;
+  const fs::path in = fixtures::kGgufModels / GetParam().gguf;
   convert_to(out_, in, GetParam().recipe);
   const formats::ContainerReader container(out_);
   EXPECT_EQ(weights_of(container, GetParam().ours),
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
   for (const auto& [file, recipe] :
        {std::pair{"v32-small-q8_0.gguf", "int8"}, std::pair{"v32-small-q4_0.gguf", "int4"}}) {
-    const fs::path in = fs::path(LEYDEN_TEST_DATA "/gguf/models") / file;
+    const fs::path in = fixtures::kGgufModels / file;
     const ConvertResult result = convert_to(out_, in, recipe, {.out = {}, .measure = true});
     for (const TensorLoss& loss : result.losses) {
       const bool is_cut_up = loss.spec.name.find("k_b") != std::string::npos ||
@@ -57,7 +57,7 @@ TEST_F(ConvertTest, RepacksAllExpertsOfAGguf) {
 TEST_F(ConvertTest, RoundsOnlyTheGroupThatInt8CantHold) {
   const std::string name = "blk.0.attn_output.weight";
   auto text = leyden::fixtures::GgufText::of(
-      formats::read_text_file(fs::path(LEYDEN_TEST_DATA "/gguf/models/v32-small-q8_0.gguf")));
+      formats::read_text_file(fixtures::kGgufModels / "v32-small-q8_0.gguf"));
   constexpr std::size_t kBlock = 5, kCode = 7, kBlockBytes = 34;  // an fp16 scale and 32 codes
   text.data[text.tensor(name).offset + kBlock * kBlockBytes + 2 + kCode] = '\x80';
   dir_.write("in.gguf", text.file());

@@ -6,6 +6,9 @@
 
 namespace leyden::tools {
 
+/// What stands between words.
+inline constexpr std::string_view kSpace = " \t\n";
+
 /// A line that is a command: "/system You are a pirate." has the name "/system" and the rest as its
 /// argument, without the space around it.
 struct CommandLine {

@@ -8,7 +8,6 @@ namespace leyden::tools {
 namespace {
 
 constexpr std::string_view kQuotes = "\"\"\"";
-constexpr std::string_view kSpace = " \t\n";
 
 /// Where the message or the command's argument begins.
 std::size_t body_start(std::string_view text) {
