@@ -145,6 +145,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.levels = kLevels;
       args.panels = activations.panels.data();
       args.n_panels = static_cast<int>(activations.panels.size());
+      args.next_panel = activations.panels.data();
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
       args.through_l2 = through_l2;

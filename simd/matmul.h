@@ -37,6 +37,8 @@ struct MatmulArgs {
   /// Tiles of the same format that the caller will probably read next, or null for those that
   /// follow in memory: the last reads ahead go there.
   const std::byte* next = nullptr;
+  /// The panel that the caller will probably multiply next, of as many blocks, or null. Likewise.
+  const ActivationPanel* next_panel = nullptr;
   /// What leads_through_l2() and dots_bf16_at_once() say of the CPU. For speed only.
   bool through_l2 = false;
   bool bf16_at_once = false;

@@ -68,7 +68,8 @@ struct Int4 {
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
 };
 
-/// A format for up to its kHastyTokens on a CPU that leads_through_l2.
+/// A format for more tokens than kFewTokens, and for up to its kHastyTokens on a CPU that
+/// leads_through_l2.
 template <typename Format>
 struct ThroughL2 : Format {
   static constexpr int kHastyTokens = 0;

@@ -17,7 +17,7 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
 #if defined(LEYDEN_ISA_amx)
     multiply_amx(format, args, panel);
 #else
-    multiply_many(format, args, panel);
+    multiply_many(ThroughL2<Format>{format}, args, panel);
 #endif
   } else if (panel.width == kTokens) {
     if (kTokens <= Format::kHastyTokens && args.through_l2) {
@@ -33,8 +33,11 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
 template <typename Format>
 LEYDEN_INLINE void matmul(const Format& format, MatmulArgs args) {
   const std::byte* const next = args.next;
+  const ActivationPanel* const next_panel = args.next_panel;
   for (int p = 0; p < args.n_panels; ++p) {
-    args.next = p + 1 < args.n_panels ? args.tiles : next;
+    const bool is_last = p + 1 == args.n_panels;
+    args.next = is_last ? next : args.tiles;
+    args.next_panel = is_last ? next_panel : &args.panels[p + 1];
     multiply_panel<1>(format, args, args.panels[p]);
     args.out += args.panels[p].width * args.out_stride;
   }

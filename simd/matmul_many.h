@@ -66,10 +66,61 @@ LEYDEN_INLINE void add_groups(const Groups<Format>& groups, F32Rows bias, const 
   }
 }
 
+/// Steps that all the tokens of a panel go through for one block.
+constexpr int kSteps = kHalves * kGroupsPerBlock / kGroupsAtOnce;
+
+/// Lines that one step asks for, a few for every two tokens.
+struct Lines {
+  const std::byte* next;
+  const std::byte* end;
+
+  /// The share of a step of `n` lines that a block asks for.
+  LEYDEN_INLINE Lines of_step(const void* lines, int n, int step) {
+    const auto* first = static_cast<const std::byte*>(lines);
+    return {first + step * n / kSteps * kLine, first + (step + 1) * n / kSteps * kLine};
+  }
+  [[gnu::always_inline]] void ask(int n) {
+    for (; n > 0 && next < end; --n, next += kLine) {
+      _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+    }
+  }
+  [[gnu::always_inline]] void ask_rest() { ask(static_cast<int>((end - next) / kLine)); }
+};
+
+/// The cells of the panel that is multiplied next. They are asked for during the last tile, when
+/// this panel's are used for the last time, and take their places in the second-level cache.
+struct CellsAhead {
+  static constexpr int kLinesPerCell = kBlock / kLine;
+  Cell cell = {};
+  int width = 0;
+  int lines_at_once = 0;
+
+  template <typename Format>
+  LEYDEN_INLINE CellsAhead of(const Format&, const ActivationPanel* next,
+                              const ActivationPanel& panel) {
+    if (next == nullptr || next->q == panel.q) return {};
+    const int pairs = panel.width / 2 * kSteps;
+    return {{next->q, Format::starts(*next), next->scale},
+            next->width,
+            (next->width * kLinesPerCell + pairs - 1) / pairs};
+  }
+  /// What isn't worth a place in every step.
+  [[gnu::always_inline]] void ask_for_scales() const {
+    constexpr int kPerLine = kLine / static_cast<int>(sizeof(float));
+    for (int i = 0; i < width; i += kPerLine / kGroupsPerBlock) {
+      _mm_prefetch(reinterpret_cast<const char*>(cell.starts + i * kGroupsPerBlock), _MM_HINT_T1);
+    }
+    for (int i = 0; i < width; i += kPerLine) {
+      _mm_prefetch(reinterpret_cast<const char*>(cell.scale + i), _MM_HINT_T1);
+    }
+  }
+};
+
 /// Groups kGroup0 .. of one block and half tile times all `width` tokens of the panel.
 template <int kGroup0, typename Format>
-LEYDEN_INLINE void multiply_groups(const Format& format, const Blocks<Format>& at, int half,
-                                   F32Rows bias, Cell cell, int width, Sums* all) {
+LEYDEN_INLINE void multiply_groups(const Format& format, const Blocks<Format>& at,
+                                   const CellsAhead& cells_ahead, int half, F32Rows bias, Cell cell,
+                                   int width, Sums* all) {
   Groups<Format> groups;
   LEYDEN_UNROLL
   for (int g = 0; g < kGroupsAtOnce; ++g) {
@@ -79,24 +130,21 @@ LEYDEN_INLINE void multiply_groups(const Format& format, const Blocks<Format>& a
     }
     groups.scale[g] = load_scale(at.block, kGroup0 + g, half);
   }
-  // The lines ahead are shared evenly by the steps of a block.
-  constexpr int kLines = static_cast<int>(Format::kBytes / kLine);
-  constexpr int kSteps = kHalves * kGroupsPerBlock / kGroupsAtOnce;
   const int step = half * (kSteps / kHalves) + kGroup0 / kGroupsAtOnce;
-  const std::byte* ahead = at.ahead + step * kLines / kSteps * kLine;
-  const std::byte* const ahead_end = at.ahead + (step + 1) * kLines / kSteps * kLine;
+  auto weights = Lines::of_step(at.ahead, static_cast<int>(Format::kBytes / kLine), step);
+  auto cells =
+      Lines::of_step(cells_ahead.cell.q, cells_ahead.width * CellsAhead::kLinesPerCell, step);
   float* part = all->part[0] + half * kRows;
   float* sum = all->sum[0] + half * kRows;
   for (int t = width / 2; t > 0; --t) {
-    for (int i = 0; i < 2 && ahead < ahead_end; ++i, ahead += kLine) {
-      prefetch_weights<Format, kPanelTokens>(ahead);
-    }
+    weights.ask(2);
+    cells.ask(cells_ahead.lines_at_once);
     add_groups<Format, kGroup0, 2>(groups, bias, cell, part, sum);
     cell = next(cell, 2);
     part += 2 * kTileRows;
     sum += 2 * kTileRows;
   }
-  for (; ahead < ahead_end; ahead += kLine) prefetch_weights<Format, kPanelTokens>(ahead);
+  weights.ask_rest();
   if (width % 2 != 0) add_groups<Format, kGroup0, 1>(groups, bias, cell, part, sum);
 }
 
@@ -108,18 +156,25 @@ LEYDEN_INLINE void multiply_many(const Format& format, const MatmulArgs& args,
   auto at = Blocks<Format>::of(args);
   for (int row = 0; row < args.n_rows; row += kTileRows) {
     for (int t = 0; t < panel.width; ++t) store(all->sum[t], zero_f32());
+    CellsAhead cells_ahead;
+    if (row + kTileRows >= args.n_rows) {
+      cells_ahead = CellsAhead::of(format, args.next_panel, panel);
+    }
     Cell cell = {panel.q, Format::starts(panel), panel.scale};
     for (int b = 0; b < args.n_blocks; ++b, at.advance()) {
+      cells_ahead.ask_for_scales();
       LEYDEN_UNROLL
       for (int half = 0; half < kHalves; ++half) {
         const F32Rows bias = load_bias(at.block, half);
         [&]<int... kStep>(std::integer_sequence<int, kStep...>) __attribute__((always_inline)) {
-          (multiply_groups<kStep * kGroupsAtOnce>(format, at, half, bias, cell, panel.width, all),
+          (multiply_groups<kStep * kGroupsAtOnce>(format, at, cells_ahead, half, bias, cell,
+                                                  panel.width, all),
            ...);
         }
         (std::make_integer_sequence<int, kGroupsPerBlock / kGroupsAtOnce>());
       }
       cell = next(cell, panel.width);
+      cells_ahead.cell = next(cells_ahead.cell, cells_ahead.width);
     }
     for (int t = 0; t < panel.width; ++t) {
       store_first(args.out + t * args.out_stride + row, load(all->sum[t]), args.n_rows - row);

@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kBlock = simd::kBlock;
 constexpr int kTilesPerBlock = kBlock / simd::kTileRows;
+/// Rows of down projections that a piece has at most, but for one token. The more, the fewer times
+/// all experts' hidden activations are read, but the sums of all tokens belong into a cache.
+constexpr int kDownRows = 2 * kBlock;
 
 }  // namespace
 
@@ -46,7 +49,7 @@ Ffn::Ffn(const formats::ModelConfig& config, int max_tokens, const runtime::Crew
   std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
   ones_.assign(index(max_tokens), 1.0f);
 
-  scratch_floats_ = index(max_tokens) * kBlock;
+  scratch_floats_ = index(max_tokens) * kDownRows;
   scratch_ =
       runtime::Scratch(crew, simd::kMatmulScratchBytes + 2 * scratch_floats_ * sizeof(float));
 }
@@ -150,11 +153,13 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
     const std::int64_t first_row = std::int64_t{block} * kBlock;
     const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
     const auto [next, next_block] = find(std::min(piece + team.size(), n_pieces - 1));
-    const int node = team.node_of(worker);
-    multiply_rows(task.w.gate, first_row, n_rows, task.in.on(node, needs_of(task.w.gate)), gate,
-                  kBlock, scratch, task.w.up.tile(block * kTilesPerBlock));
-    multiply_rows(task.w.up, first_row, n_rows, task.in.on(node, needs_of(task.w.up)), up, kBlock,
-                  scratch, next->w.gate.tile(next_block * kTilesPerBlock));
+    const auto in = [node = team.node_of(worker)](const Task& of, const PlacedMatrix& w) {
+      return of.in.on(node, needs_of(w));
+    };
+    multiply_rows(task.w.gate, first_row, n_rows, in(task, task.w.gate), gate, kBlock, scratch,
+                  {task.w.up.tile(block * kTilesPerBlock), in(task, task.w.up)});
+    multiply_rows(task.w.up, first_row, n_rows, in(task, task.w.up), up, kBlock, scratch,
+                  {next->w.gate.tile(next_block * kTilesPerBlock), in(*next, next->w.gate)});
     for (std::size_t t = 0; t < task.tokens.size(); ++t) {
       float* const row = gate + t * kBlock;
       simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
@@ -170,9 +175,9 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
 void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
   // Rows of a piece: few enough that every thread gets several pieces, and that their sums fit.
   const auto whole_tiles = [](int rows) { return rows / simd::kTileRows * simd::kTileRows; };
-  const int rows_per_piece =
-      std::clamp(whole_tiles(hidden_size_ / (8 * team.size())), simd::kTileRows,
-                 whole_tiles(static_cast<int>(scratch_floats_) / n_tokens));
+  const int most_rows = n_tokens == 1 ? static_cast<int>(scratch_floats_) : kDownRows;
+  const int rows_per_piece = std::clamp(whole_tiles(hidden_size_ / (8 * team.size())),
+                                        simd::kTileRows, whole_tiles(most_rows));
   const RowPieces pieces(tasks_.front().w.down, rows_per_piece);
   const auto compute = [&](int piece, int worker) {
     std::byte* const scratch = scratch_.of(worker);
@@ -185,11 +190,14 @@ void Ffn::down(runtime::ThreadTeam& team, int n_tokens, float* x) {
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       const Task& task = tasks_[i];
       const bool is_last = i + 1 == tasks_.size();
+      const std::size_t next = is_last ? 0 : i + 1;
       const int next_row = is_last ? first_row + team.size() * rows_per_piece : first_row;
-      multiply_rows(task.w.down, first_row, n_rows,
-                    hidden_.on(team.node_of(worker), needs_of(task.w.down), static_cast<int>(i)),
-                    out, rows_per_piece, scratch,
-                    tasks_[is_last ? 0 : i + 1].w.down.tile(next_row / simd::kTileRows));
+      const auto in = [&](std::size_t task_i) {
+        return hidden_.on(team.node_of(worker), needs_of(tasks_[task_i].w.down),
+                          static_cast<int>(task_i));
+      };
+      multiply_rows(task.w.down, first_row, n_rows, in(i), out, rows_per_piece, scratch,
+                    {tasks_[next].w.down.tile(next_row / simd::kTileRows), in(next)});
       for (std::size_t t = 0; t < task.tokens.size(); ++t) {
         simd::kernels().scaled_add(out + t * index(rows_per_piece), task.weights[t], n_rows,
                                    sum + task.tokens[t] * rows_per_piece);

@@ -32,7 +32,7 @@ simd::MatmulFn* matmul_kernel(const PlacedMatrix& w) {
 
 void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n_rows, PanelSpan in,
                    float* out, std::ptrdiff_t out_stride, std::byte* scratch,
-                   const std::byte* next) {
+                   const NextProduct& next) {
   if (first_row == 0) {
     ProductObserver* const observer = product_observer.load(std::memory_order_relaxed);
     if (observer != nullptr) observer->see(w, in);
@@ -50,7 +50,9 @@ void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n
     args.n_panels = static_cast<int>(in.size());
     args.out = out;
     args.out_stride = out_stride;
-    args.next = n == n_rows ? next : w.tile((first_row + n) / simd::kTileRows);
+    const bool is_last = n == n_rows;
+    args.next = is_last ? next.tiles : w.tile((first_row + n) / simd::kTileRows);
+    args.next_panel = is_last ? next.in.data() : args.panels;
     args.through_l2 = kThroughL2;
     args.bf16_at_once = kBf16AtOnce;
     args.scratch = scratch;
@@ -102,10 +104,15 @@ void multiply(runtime::ThreadTeam& team, const runtime::Scratch& scratch,
   for (const Linear& p : products) n_pieces += RowPieces(p.w, rows_per_piece).count();
   const auto compute = [&](int piece, int worker) {
     const auto [p, rows] = run_of(piece);
-    const auto [next, next_rows] = run_of(piece + team.size());
-    multiply_rows(p->w, rows.first_row, rows.n_rows, p->in.on(team.node_of(worker), needs_of(p->w)),
-                  p->out + rows.first_row, p->out_stride, scratch.of(worker),
-                  next != nullptr ? next->w.tile(next_rows.first_row / simd::kTileRows) : nullptr);
+    const auto in = [node = team.node_of(worker)](const Linear& product) {
+      return product.in.on(node, needs_of(product.w));
+    };
+    NextProduct next;
+    if (const auto [n, n_rows] = run_of(piece + team.size()); n != nullptr) {
+      next = {n->w.tile(n_rows.first_row / simd::kTileRows), in(*n)};
+    }
+    multiply_rows(p->w, rows.first_row, rows.n_rows, in(*p), p->out + rows.first_row, p->out_stride,
+                  scratch.of(worker), next);
   };
   team.run(n_pieces, compute, [&](int piece) { return run_of(piece).rows.node; });
 }

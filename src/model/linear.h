@@ -42,13 +42,19 @@ class ProductObserver {
 /// multiply has to carry it.
 inline std::atomic<ProductObserver*> product_observer = nullptr;
 
+/// What a thread will probably multiply next: weights, if not those that follow in memory, and
+/// what they multiply.
+struct NextProduct {
+  const std::byte* tiles = nullptr;
+  PanelSpan in = {};
+};
+
 /// Rows [first_row, first_row + n_rows) of w times every token of `in`, on the calling thread.
 /// first_row is a multiple of 16. out: [tokens, n_rows], `out_stride` floats apart; scratch:
-/// simd::kMatmulScratchBytes; next: the weights that this thread will probably read afterwards,
-/// if not those that follow in memory.
+/// simd::kMatmulScratchBytes; next: for speed only.
 void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n_rows, PanelSpan in,
                    float* out, std::ptrdiff_t out_stride, std::byte* scratch,
-                   const std::byte* next = nullptr);
+                   const NextProduct& next = {});
 
 /// The rows of a matrix cut into pieces that lie on one node each.
 class RowPieces {

@@ -169,7 +169,10 @@ class MatmulProblem {
     args.scratch = scratch_.data();
     args.through_l2 = hints.through_l2;
     args.bf16_at_once = hints.bf16_at_once;
-    if (hints.through_l2) args.next = tiles_.data();  // reads ahead go back to the start
+    if (hints.through_l2) {  // reads ahead go back to the start
+      args.next = tiles_.data();
+      args.next_panel = views_.data();
+    }
     matmul_of(kernels(isa), format_)(args);
     return out;
   }
