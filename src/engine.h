@@ -41,7 +41,7 @@ struct EngineOptions {
   AttentionChoice attention = AttentionChoice::kAuto;
   MlaChoice mla = MlaChoice::kAuto;
   int threads = 0;           // 0: one per physical core this process may use
-  int prefill_chunk = 512;   // tokens of a prompt computed together
+  int prefill_chunk = 2048;  // tokens of a prompt computed together
   std::int64_t context = 0;  // tokens a session may hold; 0: what the model was made for
   HugePageChoice huge_pages = HugePageChoice::kAuto;
   bool mmap = false;   // map a container's weights instead of reading them into huge pages

@@ -38,7 +38,7 @@ struct GenerationOptions {
 /// What a caller may want to know while an answer grows. Any of them may be empty.
 struct GenerationEvents {
   std::function<void(Channel, std::string_view)> on_text;  // whole characters, as soon as they are
-  std::function<bool()> interrupted;                       // asked between tokens and chunks
+  std::function<bool()> interrupted;  // asked between tokens, and layers of a prompt
   std::function<void(int done, int total)> on_prefill;
 };
 

@@ -83,12 +83,20 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
   for (std::int32_t done = 0; done < total;) {
     const std::int32_t n = std::min(forward.chunk(), total - done);
     const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
-    if (all_logits != nullptr) {
-      float* const to = all_logits + static_cast<std::size_t>(done) * logits.size();
-      forward.run(chunk, position(), state.cache, n, to, trace);
-    } else {
-      // Only the very last token's logits are of interest.
-      forward.run(chunk, position(), state.cache, done + n == total ? 1 : 0, logits.data(), trace);
+    model::Forward::LayerProgress between_layers;
+    if (progress) {
+      between_layers = [&](std::size_t layers) {
+        const auto all = shared.model->weights.layers.size();
+        return progress(done + static_cast<int>(layers * chunk.size() / all), total);
+      };
+    }
+    // Without all_logits only the very last token's are of interest.
+    float* const to = all_logits != nullptr
+                          ? all_logits + static_cast<std::size_t>(done) * logits.size()
+                          : logits.data();
+    const int n_logits = all_logits != nullptr ? n : done + n == total ? 1 : 0;
+    if (!forward.run(chunk, position(), state.cache, n_logits, to, trace, between_layers)) {
+      return SessionStatus::kStopped;
     }
     done += n;
     state.tokens.insert(state.tokens.end(), chunk.begin(), chunk.end());

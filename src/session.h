@@ -22,13 +22,14 @@ namespace leyden {
 enum class SessionStatus {
   kOk,
   kContextFull,  // the tokens don't fit; nothing was computed
-  kStopped,      // the caller's progress function said so; what was computed stays
+  kStopped,      // the caller's progress function said so; the chunks that were done stay
 };
 
 /// One conversation with a model: its KV cache and position. Not for several threads at once.
 class Session {
  public:
-  /// Called between chunks of a prompt with the tokens done and in all; false stops the prefill.
+  /// Called between chunks of a prompt, and between the layers of a chunk, with how many tokens'
+  /// work is done and how many there are; false stops the prefill.
   using PrefillProgress = std::function<bool(int done, int total)>;
 
   /// Throws std::bad_alloc when the buffers don't fit.

@@ -97,13 +97,15 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
   scratch_ = runtime::Scratch(team.crew(), simd::kMatmulScratchBytes);
 }
 
-void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
-                  const KvCache& cache, int n_logits, float* logits, Trace* trace) {
+bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
+                  const KvCache& cache, int n_logits, float* logits, Trace* trace,
+                  const LayerProgress& progress) {
   const auto n = static_cast<int>(tokens.size());
   if (trace != nullptr) trace->layers.resize(w_.layers.size());
   embed(tokens);
   attention_.begin_chunk(first_position, n);
   for (std::size_t layer = 0; layer < w_.layers.size(); ++layer) {
+    if (layer > 0 && progress && !progress(layer)) return false;
     const LayerWeights& w = w_.layers[layer];
     LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
     profile_.enter(Part::kRest, Step::kNormalize);
@@ -117,6 +119,7 @@ void Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
   profile_.enter(Part::kHead, Step::kProducts);
   if (n_logits > 0) compute_logits(n - n_logits, n_logits, logits);
   profile_.enter(Part::kRest, Step::kOther);
+  return true;
 }
 
 void Forward::compute_logits(int first_token, int n_logits, float* logits) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -26,11 +28,15 @@ class Forward {
   int chunk() const { return chunk_; }
   Profile& profile() { return profile_; }
 
+  /// Called between layers with how many are done; false stops the run.
+  using LayerProgress = std::function<bool(std::size_t n_layers)>;
+
   /// Runs tokens (1 to chunk() of them, each below vocab_size) standing at first_position ..., adds
   /// their rows to the cache, which has room, and writes the logits of the last n_logits of them to
-  /// logits [n_logits, vocab_size]. trace: appended to, or null.
-  void run(std::span<const std::int32_t> tokens, std::int32_t first_position, const KvCache& cache,
-           int n_logits, float* logits, Trace* trace);
+  /// logits [n_logits, vocab_size]. trace: appended to, or null. False if progress stopped it: then
+  /// the logits are as they were, and the rows of these tokens in the cache mean nothing.
+  bool run(std::span<const std::int32_t> tokens, std::int32_t first_position, const KvCache& cache,
+           int n_logits, float* logits, Trace* trace, const LayerProgress& progress = {});
 
  private:
   void embed(std::span<const std::int32_t> tokens);

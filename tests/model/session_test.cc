@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include "formats/checkpoint.h"
 #include "formats/container_reader.h"
@@ -150,6 +152,31 @@ TEST_F(DemoTest, StopsAPrefillBetweenChunks) {
   EXPECT_EQ(session.prefill(tokens, [](int done, int) { return done < 64; }),
             SessionStatus::kStopped);
   EXPECT_EQ(session.position(), 64);
+}
+
+TEST_F(DemoTest, StopsAPrefillBetweenLayersAndGoesOnFromTheChunkBefore) {
+  const std::vector<std::int32_t> tokens = [] {
+    std::vector<std::int32_t> t(100);
+    std::iota(t.begin(), t.end(), 100);
+    return t;
+  }();
+  Session whole(engine("int8"));
+  whole.prefill(tokens);
+
+  Session session(engine("int8"));
+  std::vector<int> seen;
+  const auto stop_in_the_second_chunk = [&](int done, int total) {
+    EXPECT_EQ(total, 100);
+    seen.push_back(done);
+    return done <= 32;
+  };
+  EXPECT_EQ(session.prefill(tokens, stop_in_the_second_chunk), SessionStatus::kStopped);
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
+  EXPECT_LT(seen.front(), 32);  // asked before the first chunk was done
+  EXPECT_LT(seen.back(), 64);
+  ASSERT_EQ(session.position(), 32);
+  session.prefill(std::span(tokens).subspan(32));
+  EXPECT_TRUE(std::ranges::equal(session.logits(), whole.logits()));
 }
 
 TEST_F(DemoTest, RefusesTokensOutsideTheVocabulary) {

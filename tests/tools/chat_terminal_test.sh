@@ -47,7 +47,7 @@ test_an_unknown_command_is_not_sent_to_the_model() {
 test_ctrl_c_stops_an_answer_and_keeps_the_conversation() {
   endless
   enter "Tell me a story about a fox named Mia."
-  sees "Mia"
+  sees "called Mia"
   keys C-c
   sees "[stopped; what was said is kept"
   prompts
@@ -321,7 +321,7 @@ test_no_color_and_dumb_terminals_get_plain_text() {
 test_keys_pressed_during_an_answer_wait_for_the_prompt() {
   endless --max-tokens 150
   enter "Tell me a story about a fox named Mia."
-  sees "Mia"
+  sees "called Mia"
   types "/stats"
   sees "[cut off after 150 tokens"
   sees "> /stats"
@@ -331,7 +331,7 @@ test_keys_pressed_during_an_answer_wait_for_the_prompt() {
 test_sigterm_leaves_the_conversation_and_the_terminal_in_order() {
   endless
   enter "Tell me a story about a fox named Mia."
-  sees "Mia"
+  sees "called Mia"
   kill -TERM "$(program)"
   ends 143
   start --resume
@@ -340,7 +340,7 @@ test_sigterm_leaves_the_conversation_and_the_terminal_in_order() {
 test_closing_the_terminal_keeps_the_conversation() {
   endless
   enter "Tell me a story about a fox named Mia."
-  sees "Mia"
+  sees "called Mia"
   local pid
   pid=$(program)
   tmux_ kill-session -t =leyden
