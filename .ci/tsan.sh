@@ -1,4 +1,4 @@
-# ThreadSanitizer over the tests that start threads, and building no more than those.
+# ThreadSanitizer over the tests that start threads, and building no more than those, with one kernel level.
 set -euo pipefail
 ./leyden --version >/dev/null # installs what the build needs
 cmake --preset tsan >build/tsan.log 2>&1 || { cat build/tsan.log; exit 1; }

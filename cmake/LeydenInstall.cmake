@@ -3,9 +3,11 @@ include(GNUInstallDirs)
 
 # The rooms are one archive for other programs: libleyden.a, target leyden::leyden.
 set(room_objects)
-foreach(room leyden leyden_model leyden_runtime leyden_text leyden_formats leyden_quant leyden_simd
-             leyden_simd_avx2 leyden_simd_avx512 leyden_simd_avx512vnni leyden_simd_amx)
+foreach(room leyden leyden_model leyden_runtime leyden_text leyden_formats leyden_quant leyden_simd)
   list(APPEND room_objects $<TARGET_OBJECTS:${room}>)
+endforeach()
+foreach(level ${LEYDEN_ISA_LEVELS})
+  list(APPEND room_objects $<TARGET_OBJECTS:leyden_simd_${level}>)
 endforeach()
 add_library(leyden_package STATIC ${room_objects})
 set_target_properties(leyden_package PROPERTIES OUTPUT_NAME leyden EXPORT_NAME leyden

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <stdexcept>
 
+// LEYDEN_N_ISA_LEVELS: how many levels beside scalar were built (cmake/LeydenIsaLevels.cmake).
 namespace leyden::simd {
 namespace {
 
@@ -98,6 +99,7 @@ std::string_view name(Isa isa) {
 }
 
 bool cpu_has(Isa isa) {
+  if (static_cast<int>(isa) > LEYDEN_N_ISA_LEVELS) return false;
   switch (isa) {
     case Isa::kScalar:
       return true;

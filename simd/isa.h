@@ -18,8 +18,9 @@ enum class Isa {
 /// "scalar", "avx2", "avx512", "avx512vnni" or "amx": the values of LEYDEN_ISA.
 std::string_view name(Isa isa);
 
-/// True when the CPU has the instructions of `isa` and the operating system saves its registers.
-/// Linux gives a process AMX's tiles on request only; asking about kAmx is that request.
+/// True when the CPU has the instructions of `isa`, the operating system saves its registers and
+/// its kernels were built (all are, but under sanitizers and fuzzers). Linux gives a process AMX's
+/// tiles on request only; asking about kAmx is that request.
 bool cpu_has(Isa isa);
 
 /// Every level this machine can run, weakest first; never empty.
