@@ -136,10 +136,11 @@ Isa select_isa(const char* wanted, bool (*available)(Isa)) {
   for (const Isa isa : kIsas) {
     if (name(isa) != wanted) continue;
     if (available(isa)) return isa;
-    throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
-                             ": this CPU or operating system can't run that level; the best one "
-                             "here is " +
-                             std::string(name(best)));
+    throw std::runtime_error(
+        "LEYDEN_ISA=" + std::string(wanted) +
+        ": this CPU, operating system or build can't run that level; the best one "
+        "here is " +
+        std::string(name(best)));
   }
   throw std::runtime_error("LEYDEN_ISA=" + std::string(wanted) +
                            ": unknown level; expected scalar, avx2, avx512, avx512vnni or amx");
