@@ -136,39 +136,61 @@ void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
 }
 
 void Ffn::gate_and_up(runtime::ThreadTeam& team) {
+  // A block of hidden columns times a panel of tokens, which gate and up find in the same cache.
+  // What's recorded is summed in the order of the tokens, hence in one piece.
+  const bool by_panel = product_observer.load(std::memory_order_relaxed) == nullptr;
+  // From the last task on: the shared expert, whose tokens are the most, isn't waited for in the
+  // end.
   int n_pieces = 0;
-  for (const Panels::Group& group : groups_) n_pieces += blocks_of(group.cols);
-  const auto find = [&](int piece) {  // the task and its block of hidden columns
-    std::size_t i = 0;
-    while (piece >= blocks_of(groups_[i].cols)) piece -= blocks_of(groups_[i++].cols);
-    return std::pair(&tasks_[i], piece);
+  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {
+    task->n_parts = by_panel ? task->in.n_panels() : 1;
+    task->first_piece = n_pieces;
+    n_pieces += blocks_of(static_cast<int>(task->w.gate.rows)) * task->n_parts;
+  }
+
+  struct Piece {
+    const Task* task;
+    int block, part;
+
+    PanelSpan in(int node, const PlacedMatrix& w) const {
+      const PanelSpan all = task->in.on(node, needs_of(w));
+      return task->n_parts == 1 ? all : all.subspan(index(part), 1);
+    }
   };
-  const auto compute = [&](int piece, int worker) {
-    const auto [found, block] = find(piece);
-    const Task& task = *found;
+  const auto find = [&](int piece) {
+    const auto starts_after = [piece](const Task& task) { return task.first_piece > piece; };
+    const Task& task = *std::partition_point(tasks_.begin(), tasks_.end(), starts_after);
+    const int of_task = piece - task.first_piece;
+    return Piece{&task, of_task / task.n_parts, of_task % task.n_parts};
+  };
+  const auto compute = [&](int i, int worker) {
+    const int node = team.node_of(worker);
+    const Piece piece = find(i), next = find(std::min(i + team.size(), n_pieces - 1));
+    const MlpWeights& w = piece.task->w;
     std::byte* const scratch = scratch_.of(worker);
     auto* const gate = reinterpret_cast<float*>(scratch + simd::kMatmulScratchBytes);
     float* const up = gate + scratch_floats_;
 
-    const std::int64_t first_row = std::int64_t{block} * kBlock;
-    const std::int64_t n_rows = std::min<std::int64_t>(kBlock, task.w.gate.rows - first_row);
-    const auto [next, next_block] = find(std::min(piece + team.size(), n_pieces - 1));
-    const auto in = [node = team.node_of(worker)](const Task& of, const PlacedMatrix& w) {
-      return of.in.on(node, needs_of(w));
-    };
-    multiply_rows(task.w.gate, first_row, n_rows, in(task, task.w.gate), gate, kBlock, scratch,
-                  {task.w.up.tile(block * kTilesPerBlock), in(task, task.w.up)});
-    multiply_rows(task.w.up, first_row, n_rows, in(task, task.w.up), up, kBlock, scratch,
-                  {next->w.gate.tile(next_block * kTilesPerBlock), in(*next, next->w.gate)});
-    for (std::size_t t = 0; t < task.tokens.size(); ++t) {
-      float* const row = gate + t * kBlock;
-      simd::kernels().swiglu(row, up + t * kBlock, static_cast<int>(n_rows), row);
-      hidden_.set_block(task.first_row + static_cast<int>(t), block, row);
+    const std::int64_t first_row = std::int64_t{piece.block} * kBlock;
+    const std::int64_t n_rows = std::min<std::int64_t>(kBlock, w.gate.rows - first_row);
+    multiply_rows(w.gate, first_row, n_rows, piece.in(node, w.gate), gate, kBlock, scratch,
+                  {w.up.tile(piece.block * kTilesPerBlock), piece.in(node, w.up)});
+    multiply_rows(
+        w.up, first_row, n_rows, piece.in(node, w.up), up, kBlock, scratch,
+        {next.task->w.gate.tile(next.block * kTilesPerBlock), next.in(node, next.task->w.gate)});
+    const int first_token = piece.part * simd::kPanelTokens;
+    const auto n_tokens = static_cast<int>(piece.task->tokens.size());
+    const int end =
+        piece.part + 1 == piece.task->n_parts ? n_tokens : first_token + simd::kPanelTokens;
+    float* row = gate;
+    for (int t = first_token; t < end; ++t, row += kBlock) {
+      simd::kernels().swiglu(row, row + (up - gate), static_cast<int>(n_rows), row);
+      hidden_.set_block(piece.task->first_row + t, piece.block, row);
     }
   };
-  team.run(n_pieces, compute, [&](int piece) {
-    const auto [task, block] = find(piece);
-    return task->w.gate.node_of(std::int64_t{block} * kBlock);
+  team.run(n_pieces, compute, [&](int i) {
+    const Piece piece = find(i);
+    return piece.task->w.gate.node_of(std::int64_t{piece.block} * kBlock);
   });
 }
 

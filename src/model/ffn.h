@@ -17,7 +17,8 @@ namespace leyden::model {
 /// The feed-forward half of a layer as one operation in two fork-joins, for any number of tokens
 /// (NUMERICS 2.3 and 5.6): every MLP that some token needs - the chosen experts, the shared one, or
 /// a dense layer's only one - is a task with its own tokens.
-///   1. gate and up projections of all tasks, 128 rows at a time, SwiGLU and quantization fused
+///   1. gate and up projections of all tasks, 128 rows and 64 tokens at a time, SwiGLU and
+///   quantization fused
 ///   2. down projections, a run of output rows at a time over all tasks in order, so that a token's
 ///      sum over experts has one order: experts ascending, then the shared one
 /// Where experts lie on one NUMA node each (--numa whole) the second step is two: every expert's
@@ -46,6 +47,8 @@ class Ffn {
     int first_row = 0;  // of its tokens in hidden_
     std::span<const int> tokens;
     std::span<const float> weights;
+    int n_parts = 1;      // that gate_and_up cuts the tokens into
+    int first_piece = 0;  // of gate_and_up
   };
 
   void add_task(const MlpWeights& w, PanelGroup in, std::span<const int> tokens,

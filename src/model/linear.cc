@@ -81,40 +81,94 @@ RowPieces::Piece RowPieces::operator[](int i) const {
   return {};
 }
 
+namespace {
+
+/// What a tile times a panel costs. A float costs about as much as four integers, in time as in
+/// bytes.
+std::int64_t cell_cost(const Linear& product) { return needs_of(product.w).floats ? 4 : 1; }
+
+std::int64_t cost(const Linear& product) {
+  return cell_cost(product) * product.w.n_tiles() * product.in.n_panels();
+}
+
+/// A product cut by rows and, where a tile times all tokens is too much, by panels. Pieces of the
+/// same panels follow each other.
+class Cut {
+ public:
+  Cut(const Linear& product, std::int64_t piece_cost)
+      : product_(&product), rows_(product.w, rows_per_piece(product, piece_cost)) {
+    // What's recorded is summed in the order of the tokens.
+    if (product_observer.load(std::memory_order_relaxed) != nullptr) return;
+    const std::int64_t panels = piece_cost / cell_cost(product);
+    panels_per_piece_ = static_cast<int>(std::clamp<std::int64_t>(panels, 1, n_panels_));
+  }
+
+  int count() const {
+    return rows_.count() * ((n_panels_ + panels_per_piece_ - 1) / panels_per_piece_);
+  }
+
+  struct Piece {
+    const Linear* product;
+    RowPieces::Piece rows;
+    int first_panel, n_panels;
+
+    PanelSpan in(int node) const {
+      return product->in.on(node, needs_of(product->w))
+          .subspan(static_cast<std::size_t>(first_panel), static_cast<std::size_t>(n_panels));
+    }
+    float* out() const {
+      return product->out + std::ptrdiff_t{first_panel} * simd::kPanelTokens * product->out_stride +
+             rows.first_row;
+    }
+  };
+  Piece operator[](int i) const {
+    const int first = i / rows_.count() * panels_per_piece_;
+    return {product_, rows_[i % rows_.count()], first,
+            std::min(panels_per_piece_, n_panels_ - first)};
+  }
+
+ private:
+  static std::int64_t rows_per_piece(const Linear& product, std::int64_t piece_cost) {
+    const std::int64_t tile_cost = cell_cost(product) * product.in.n_panels();
+    return simd::kTileRows * std::max<std::int64_t>(1, piece_cost / tile_cost);
+  }
+
+  const Linear* product_;
+  RowPieces rows_;
+  int n_panels_ = product_->in.n_panels();
+  int panels_per_piece_ = n_panels_;
+};
+
+}  // namespace
+
 void multiply(runtime::ThreadTeam& team, const runtime::Scratch& scratch,
               std::span<const Linear> products) {
-  std::int64_t total_tiles = 0;
-  for (const Linear& p : products) total_tiles += p.w.n_tiles();
-  const std::int64_t rows_per_piece =
-      simd::kTileRows * std::max<std::int64_t>(1, total_tiles / (kPiecesPerThread * team.size()));
+  std::int64_t total_cost = 0;
+  for (const Linear& p : products) total_cost += cost(p);
+  const std::int64_t piece_cost = total_cost / (kPiecesPerThread * team.size());
 
-  struct Run {
-    const Linear* product;  // null past the last piece
-    RowPieces::Piece rows;
-  };
-  const auto run_of = [&](int piece) -> Run {
-    for (const Linear& p : products) {
-      const RowPieces pieces(p.w, rows_per_piece);
-      if (piece < pieces.count()) return {&p, pieces[piece]};
-      piece -= pieces.count();
-    }
-    return {nullptr, {}};
-  };
   int n_pieces = 0;
-  for (const Linear& p : products) n_pieces += RowPieces(p.w, rows_per_piece).count();
-  const auto compute = [&](int piece, int worker) {
-    const auto [p, rows] = run_of(piece);
-    const auto in = [node = team.node_of(worker)](const Linear& product) {
-      return product.in.on(node, needs_of(product.w));
-    };
-    NextProduct next;
-    if (const auto [n, n_rows] = run_of(piece + team.size()); n != nullptr) {
-      next = {n->w.tile(n_rows.first_row / simd::kTileRows), in(*n)};
+  for (const Linear& p : products) n_pieces += Cut(p, piece_cost).count();
+  const auto find = [&](int piece) {
+    for (const Linear& p : products) {
+      const Cut cut(p, piece_cost);
+      if (piece < cut.count()) return cut[piece];
+      piece -= cut.count();
     }
-    multiply_rows(p->w, rows.first_row, rows.n_rows, in(*p), p->out + rows.first_row, p->out_stride,
-                  scratch.of(worker), next);
+    return Cut::Piece{};
   };
-  team.run(n_pieces, compute, [&](int piece) { return run_of(piece).rows.node; });
+  const auto compute = [&](int i, int worker) {
+    const int node = team.node_of(worker);
+    const Cut::Piece piece = find(i);
+    NextProduct next;
+    if (i + team.size() < n_pieces) {
+      const Cut::Piece then = find(i + team.size());
+      next = {then.product->w.tile(then.rows.first_row / simd::kTileRows), then.in(node)};
+    }
+    multiply_rows(piece.product->w, piece.rows.first_row, piece.rows.n_rows, piece.in(node),
+                  piece.out(), piece.product->out_stride, scratch.of(worker), next);
+  };
+  team.run(n_pieces, compute, [&](int piece) { return find(piece).rows.node; });
 }
 
 }  // namespace leyden::model

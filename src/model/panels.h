@@ -56,6 +56,11 @@ class Panels {
   /// Copies row `from_row` of `from`, which has the same columns and at least the same needs.
   void copy_row(int row, const Panels& from, int from_row) const;
 
+  /// Of one group. All but the last have simd::kPanelTokens rows.
+  int n_panels(int group = 0) const {
+    return first_of_group_[static_cast<std::size_t>(group) + 1] -
+           first_of_group_[static_cast<std::size_t>(group)];
+  }
   /// Of one group, for the calling thread, which is one of `node` and needs no more than `needs` of
   /// them. All rows have been written.
   PanelSpan on(int node, ActivationNeeds needs, int group = 0) const;
@@ -83,6 +88,7 @@ struct PanelGroup {
   const Panels* panels = nullptr;
   int group = 0;
 
+  int n_panels() const { return panels->n_panels(group); }
   PanelSpan on(int node, ActivationNeeds needs) const { return panels->on(node, needs, group); }
 };
 
