@@ -6,6 +6,7 @@
 
 #include "formats/container_reader.h"
 #include "src/model/expert_counts.h"
+#include "src/model/tensor_check.h"
 #include "src/runtime/cores.h"
 #include "src/runtime/thread_team.h"
 #include "tools/inspect_parts.h"
@@ -17,12 +18,6 @@ namespace leyden::tools {
 namespace {
 
 using nlohmann::json;
-
-std::vector<quant::TensorSpec> specs_of(std::span<const formats::StoredTensor> tensors) {
-  std::vector<quant::TensorSpec> specs;
-  for (const formats::StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
-  return specs;
-}
 
 /// Reads every tensor and compares checksums. Returns what is wrong with those that differ.
 std::vector<std::string> damaged_tensors(const formats::ContainerReader& container) {
@@ -70,7 +65,7 @@ void list_tensors(const formats::ContainerReader& container, std::FILE* out, jso
 int inspect_container(const InspectOptions& options, std::FILE* out, json& document) {
   const formats::ContainerReader container(options.path);
   const formats::ModelConfig& config = container.config();
-  const ModelCosts costs = model_costs(config, specs_of(container.tensors()), container.name());
+  const ModelCosts costs = model_costs(config, model::checked_tensors(container), container.name());
   const auto all = container.all_tensors();
   std::map<std::string, std::uint64_t> by_format;
   std::uint64_t bytes = 0, stored = 0;
