@@ -235,6 +235,18 @@ test_compare_takes_two_containers_of_one_model() {
     says err "tensor '"
   done
 }
+test_verify_names_damaged_files_inside_a_container() {
+  local flipped=$work/flipped.leyden at
+  call inspect --verify "$work/demo.leyden"
+  exits 0
+  at=$(LC_ALL=C grep -abo '"pre_tokenizer"' "$work/demo.leyden" | head -n 1 | cut -d: -f1)
+  cp "$work/demo.leyden" "$flipped"
+  printf 'q' | dd of="$flipped" bs=1 seek="$at" conv=notrunc status=none
+  call inspect --verify "$flipped" --json "$work/verified.json"
+  refuses "$flipped: 'tokenizer.json' at byte" "is damaged"
+  says out "3 of 4 small files"
+  grep -q "'tokenizer.json' at byte" "$work/verified.json" || fail "the JSON lacks it"
+}
 test_a_conversion_replaces_none_of_its_inputs() {
   local model=$data/gguf/models/v32-small-q8_0 out
   refused_unharmed() { # IN OUT FILE ORIGINAL
