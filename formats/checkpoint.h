@@ -55,6 +55,9 @@ class Checkpoint {
   /// checkpoint has it. Errors: LoadError if the file is there but can't be read.
   virtual std::optional<std::string> companion(std::string_view file_name) const = 0;
 
+  /// Every file it was or will be read from, and perhaps some that aren't there.
+  virtual std::vector<std::filesystem::path> files() const = 0;
+
   /// Every tensor, in the order they lie in the files. FP8 scales are part of their weights.
   const std::vector<CheckpointTensor>& tensors() const { return tensors_; }
   /// The tensor of that name, or null.

@@ -24,8 +24,8 @@ bool is_container(const std::filesystem::path& path);
 /// A leyden container, open for reading. Immutable; any number of threads may read at once.
 class ContainerReader {
  public:
-  /// Checks header and index completely (container_index.h); the contents of tensors are for
-  /// verify(). Errors: LoadError naming file, entry, found and expected.
+  /// Checks header and index completely (container_index.h); the contents of blobs and tensors are
+  /// for blob() and verify(). Errors: LoadError naming file, entry, found and expected.
   explicit ContainerReader(const std::filesystem::path& path);
 
   const std::string& name() const { return file_.name(); }
@@ -35,6 +35,8 @@ class ContainerReader {
   const std::string& fingerprint() const { return fingerprint_; }
   const ModelConfig& config() const { return config_; }
 
+  /// The small files it holds: config.json and its companions.
+  std::span<const StoredBlob> blobs() const { return index_.blobs; }
   /// The bytes of a blob, or nothing if there is none of that name.
   /// Errors: LoadError if they don't fit their checksum.
   std::optional<std::string> blob(std::string_view blob_name) const;

@@ -42,6 +42,7 @@ class GgufCheckpoint final : public Checkpoint {
   explicit GgufCheckpoint(const std::filesystem::path& path);
 
   std::optional<std::string> companion(std::string_view file_name) const override;
+  std::vector<std::filesystem::path> files() const override;
   void read_rows_f32(const CheckpointTensor& tensor, std::int64_t row_begin, std::int64_t row_end,
                      float* to) const override;
   void read_rows_raw(const CheckpointTensor& tensor, std::int64_t row_begin, std::int64_t row_end,
@@ -192,6 +193,12 @@ void GgufCheckpoint::read_rows_f32(const CheckpointTensor& tensor, std::int64_t 
   } else {
     std::get<GgufKvB>(storage).read_rows_f32(row_begin, row_end, to);
   }
+}
+
+std::vector<std::filesystem::path> GgufCheckpoint::files() const {
+  std::vector<std::filesystem::path> files;
+  for (const GgufFile& part : parts_) files.emplace_back(part.name());
+  return files;
 }
 
 void GgufCheckpoint::read_rows_raw(const CheckpointTensor& tensor, std::int64_t row_begin,

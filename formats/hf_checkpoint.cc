@@ -43,6 +43,7 @@ class HfCheckpoint final : public Checkpoint {
   explicit HfCheckpoint(const std::filesystem::path& directory);
 
   std::optional<std::string> companion(std::string_view file_name) const override;
+  std::vector<std::filesystem::path> files() const override;
   void read_rows_f32(const CheckpointTensor& tensor, std::int64_t row_begin, std::int64_t row_end,
                      float* to) const override;
   void read_rows_raw(const CheckpointTensor& tensor, std::int64_t row_begin, std::int64_t row_end,
@@ -136,6 +137,16 @@ std::optional<std::string> HfCheckpoint::companion(std::string_view file_name) c
     return std::nullopt;
   }
   return read_regular_file(path);
+}
+
+std::vector<std::filesystem::path> HfCheckpoint::files() const {
+  std::vector<std::filesystem::path> files;
+  for (const char* name : {"config.json", "model.safetensors.index.json", "tokenizer.json",
+                           "tokenizer_config.json", "generation_config.json"}) {
+    files.push_back(directory_ / name);
+  }
+  for (const HfShard& shard : shards_) files.emplace_back(shard.file.name());
+  return files;
 }
 
 void HfCheckpoint::read_rows_f32(const CheckpointTensor& tensor, std::int64_t row_begin,

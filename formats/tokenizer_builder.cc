@@ -99,6 +99,16 @@ void TokenizerBuilder::add_merge(std::string_view pair, TokenPlace place) {
   add_merge(pair.substr(0, space), pair.substr(space + 1), place);
 }
 
+void TokenizerBuilder::add_split_pattern(std::string pattern) {
+  if (spec_.split_patterns.size() == kMaxSplitPatterns) {
+    throw LoadError(origin_,
+                    fmt::format("pre_tokenizer: '{}' is split pattern number {}, expected "
+                                "at most {}",
+                                excerpt(pattern, 60), kMaxSplitPatterns + 1, kMaxSplitPatterns));
+  }
+  spec_.split_patterns.push_back(std::move(pattern));
+}
+
 TokenizerSpec TokenizerBuilder::finish() {
   spec_.origin = origin_;
   if (!unspellable_.empty()) {

@@ -33,9 +33,8 @@ class TokenizerBuilder {
   /// A merge written as "left right".
   void add_merge(std::string_view pair, TokenPlace place);
 
-  void add_split_pattern(std::string pattern) {
-    spec_.split_patterns.push_back(std::move(pattern));
-  }
+  /// Errors: also for one more than kMaxSplitPatterns.
+  void add_split_pattern(std::string pattern);
 
   TokenizerSpec finish();
 

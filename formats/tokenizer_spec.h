@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +10,10 @@ namespace leyden::formats {
 
 /// Ids are below this in every file we accept; real vocabularies have up to 262144.
 inline constexpr std::int32_t kMaxTokenId = (1 << 20) - 1;
+
+/// Each split works on the pieces of the one before, by a call of its own: any number of them would
+/// fill the stack. Real tokenizers have a handful.
+inline constexpr std::size_t kMaxSplitPatterns = 64;
 
 /// Two neighbouring tokens that become one. The place in the list is the rank: lower goes first.
 struct TokenMerge {
@@ -36,7 +41,8 @@ struct TokenizerSpec {
   std::vector<TokenMerge> merges;        // best first
   std::vector<AddedToken> added_tokens;  // ascending ids
   /// Splits of the text before BPE, applied one after another to the pieces of the one before;
-  /// a match is a piece, and so is what lies between two matches. Oniguruma syntax.
+  /// a match is a piece, and so is what lies between two matches. Oniguruma syntax. At most
+  /// kMaxSplitPatterns.
   std::vector<std::string> split_patterns;
 };
 

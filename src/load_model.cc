@@ -10,6 +10,7 @@
 #include "src/convert.h"
 #include "src/fingerprint.h"
 #include "src/memory_plan.h"
+#include "src/model/tensor_check.h"
 #include "src/recipes.h"
 #include "src/weight_placement.h"
 
@@ -29,12 +30,12 @@ std::unique_ptr<model::LoadedModel> load_from_container(const std::filesystem::p
                     "the original again, or leave the choice out",
                     container.name(), container.recipe(), options.weights));
   }
+  // A container for another model is refused before anything is made of its shapes.
+  const std::vector<quant::TensorSpec> specs = model::checked_tensors(container);
   if (options.mmap) {
     require_memory(plan_memory(container.config(), 0, options), container.name());
     return model::map_container(container, options.mlock);
   }
-  std::vector<quant::TensorSpec> specs;
-  for (const formats::StoredTensor& tensor : container.tensors()) specs.push_back(tensor.spec);
   return model::load_container(
       container,
       place_weights(specs, container.config(), options, expert_counts(container, options),

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <mutex>
 
 #include "formats/container_reader.h"
+#include "formats/load_error.h"
 #include "src/model/expert_counts.h"
+#include "src/model/tensor_check.h"
 #include "src/runtime/cores.h"
 #include "src/runtime/thread_team.h"
 #include "tools/inspect_parts.h"
@@ -18,13 +21,20 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<quant::TensorSpec> specs_of(std::span<const formats::StoredTensor> tensors) {
-  std::vector<quant::TensorSpec> specs;
-  for (const formats::StoredTensor& tensor : tensors) specs.push_back(tensor.spec);
-  return specs;
+/// Reads every blob and compares checksums. Returns what is wrong with those that differ.
+std::vector<std::string> damaged_blobs(const formats::ContainerReader& container) {
+  std::vector<std::string> problems;
+  for (const formats::StoredBlob& blob : container.blobs()) {
+    try {
+      container.blob(blob.name);
+    } catch (const formats::LoadError& error) {
+      problems.emplace_back(error.what());
+    }
+  }
+  return problems;
 }
 
-/// Reads every tensor and compares checksums. Returns what is wrong with those that differ.
+/// The same of tensors.
 std::vector<std::string> damaged_tensors(const formats::ContainerReader& container) {
   runtime::ThreadTeam team(runtime::usable_cores());
   ProgressLine line("verifying");
@@ -70,7 +80,7 @@ void list_tensors(const formats::ContainerReader& container, std::FILE* out, jso
 int inspect_container(const InspectOptions& options, std::FILE* out, json& document) {
   const formats::ContainerReader container(options.path);
   const formats::ModelConfig& config = container.config();
-  const ModelCosts costs = model_costs(config, specs_of(container.tensors()), container.name());
+  const ModelCosts costs = model_costs(config, model::checked_tensors(container), container.name());
   const auto all = container.all_tensors();
   std::map<std::string, std::uint64_t> by_format;
   std::uint64_t bytes = 0, stored = 0;
@@ -95,7 +105,9 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
     fmt::print(out, "{} more tensors, {:.3f} GB, for multi-token prediction: kept, not loaded\n",
                all.size() - container.tensors().size(), gigabytes(kept_only));
   }
-  const bool has_counts = container.blob(model::kExpertCountsBlob).has_value();
+  const auto blobs = container.blobs();
+  const bool has_counts =
+      std::ranges::find(blobs, model::kExpertCountsBlob, &formats::StoredBlob::name) != blobs.end();
   if (has_counts) fmt::print(out, "counts of how often experts are used, for --numa whole\n");
   for (const auto& [format, size] : by_format) {
     fmt::print(out, "  {:<5} {:>9.3f} GB\n", format, gigabytes(size));
@@ -114,11 +126,15 @@ int inspect_container(const InspectOptions& options, std::FILE* out, json& docum
   report_costs(costs, out, document);
   if (options.tensors) list_tensors(container, out, document);
   if (!options.verify) return 0;
-  const std::vector<std::string> damaged = damaged_tensors(container);
+  std::vector<std::string> damaged = damaged_blobs(container);
+  const std::size_t whole_blobs = blobs.size() - damaged.size();
+  const std::vector<std::string> tensors = damaged_tensors(container);
+  damaged.insert(damaged.end(), tensors.begin(), tensors.end());
   document["damaged"] = damaged;
   for (const std::string& problem : damaged) std::cerr << "leyden: " << visible(problem) << '\n';
-  fmt::print(out, "{} of {} tensors fit their checksums\n", all.size() - damaged.size(),
-             all.size());
+  fmt::print(out,
+             "{} of {} tensors and {} of {} small files (config.json, ...) fit their checksums\n",
+             all.size() - tensors.size(), all.size(), whole_blobs, blobs.size());
   return damaged.empty() ? 0 : 1;
 }
 

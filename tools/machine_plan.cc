@@ -11,6 +11,7 @@
 #include "src/convert.h"
 #include "src/memory_plan.h"
 #include "src/model/synthetic.h"
+#include "src/model/tensor_check.h"
 #include "src/weight_placement.h"
 #include "tools/units.h"
 
@@ -43,11 +44,8 @@ Planned read_plan(const PlanOptions& options) {
   }
   if (formats::is_container(model)) {
     const formats::ContainerReader container(model);
-    Planned plan = {container.config(), {}, expert_counts(container, options.engine)};
-    for (const formats::StoredTensor& tensor : container.tensors()) {
-      plan.specs.push_back(tensor.spec);
-    }
-    return plan;
+    return {container.config(), model::checked_tensors(container),
+            expert_counts(container, options.engine)};
   }
   const auto checkpoint = formats::Checkpoint::open(model);
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));

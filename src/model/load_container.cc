@@ -7,6 +7,7 @@
 #include "formats/container_reader.h"
 #include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
+#include "src/model/tensor_check.h"
 
 namespace leyden::model {
 namespace {
@@ -35,10 +36,7 @@ std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& cont
                                             WeightMemory memory, runtime::ThreadTeam& team,
                                             const Progress& progress) {
   auto loaded = describe(container);
-  std::vector<quant::TensorSpec> specs;
-  for (const formats::StoredTensor& tensor : container.tensors()) specs.push_back(tensor.spec);
-  allocate_tensors(*loaded, specs, std::move(memory));
-  // Names and shapes first: a container for another model should be refused before it is read.
+  allocate_tensors(*loaded, checked_tensors(container), std::move(memory));
   loaded->weights = bind_weights(loaded->config, loaded->tensors, loaded->source);
 
   std::vector<Piece> pieces;

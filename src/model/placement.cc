@@ -165,7 +165,7 @@ std::int64_t layer_of(std::string_view tensor) {
   if (tensor.starts_with(kPrefix)) {
     std::from_chars(tensor.data() + kPrefix.size(), tensor.data() + tensor.size(), layer);
   }
-  return layer;
+  return std::max(layer, std::int64_t{0});
 }
 
 bool is_expert_stack(const TensorSpec& spec) {

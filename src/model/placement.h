@@ -41,7 +41,8 @@ struct Placement {
   std::size_t total_bytes() const;
 };
 
-/// The number in "layers.N.rest", 0 for tensors outside of layers.
+/// The number in "layers.N.rest"; 0 for tensors outside of layers, and for names of a file that
+/// have no such number, or a negative one.
 std::int64_t layer_of(std::string_view tensor);
 /// Whether it is a stack of one matrix per expert, which kWhole doesn't cut up.
 bool is_expert_stack(const quant::TensorSpec& spec);

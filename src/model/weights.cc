@@ -1,43 +1,9 @@
 #include "src/model/weights.h"
 
-#include <fmt/format.h>
-
-#include "formats/load_error.h"
-#include "src/model/tensor_plan.h"
+#include "src/model/tensor_check.h"
 
 namespace leyden::model {
 namespace {
-
-using formats::LoadError;
-using quant::Layout;
-
-std::string shape_text(std::int64_t count, std::int64_t rows, std::int64_t cols) {
-  return count == 1 ? fmt::format("[{}, {}]", rows, cols)
-                    : fmt::format("[{}, {}, {}]", count, rows, cols);
-}
-
-void check(const PlannedTensor& planned, const TensorTable& table, const std::string& file) {
-  const auto found = table.find(planned.name);
-  if (found == table.end()) {
-    throw LoadError(file, fmt::format("tensor '{}' is missing", planned.name));
-  }
-  const quant::TensorSpec& spec = found->second.spec;
-  if (spec.layout != planned.layout) {
-    throw LoadError(file, fmt::format("tensor '{}': layout is {}, expected {}", planned.name,
-                                      name(spec.layout), name(planned.layout)));
-  }
-  if (spec.count != planned.count || spec.rows != planned.rows || spec.cols != planned.cols) {
-    throw LoadError(file,
-                    fmt::format("tensor '{}': shape is {}, expected {} from the model's config",
-                                planned.name, shape_text(spec.count, spec.rows, spec.cols),
-                                shape_text(planned.count, planned.rows, planned.cols)));
-  }
-  const bool is_vector = planned.layout == Layout::kRows && planned.rows == 1;
-  if (is_vector && spec.format != quant::WeightFormat::kF32) {
-    throw LoadError(file, fmt::format("tensor '{}': format is {}, expected f32", planned.name,
-                                      name(spec.format)));
-  }
-}
 
 /// Looks tensors up by name under a prefix; every one was checked before.
 class Binder {
@@ -111,7 +77,9 @@ MoeWeights bind_moe(const formats::ModelConfig& config, const Binder& b) {
 
 ModelWeights bind_weights(const formats::ModelConfig& config, const TensorTable& table,
                           const std::string& file) {
-  for (const PlannedTensor& planned : plan_tensors(config)) check(planned, table, file);
+  std::vector<quant::TensorSpec> specs;
+  for (const auto& [name, tensor] : table) specs.push_back(tensor.spec);
+  check_tensors(config, specs, file);
 
   Binder b(table);
   ModelWeights weights;

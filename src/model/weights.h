@@ -64,9 +64,8 @@ struct ModelWeights {
   PlacedMatrix head;
 };
 
-/// Checks that `table` holds every tensor of the plan for `config` with the planned layout and
-/// shape, and points the struct at them; the table must outlive it. After this, no size is checked
-/// again.
+/// Checks that `table` holds the tensors of the plan for `config` (tensor_check.h), and points the
+/// struct at them; the table must outlive it. After this, no size is checked again.
 /// Errors: LoadError naming `file`, the tensor, what was found and what was expected.
 ModelWeights bind_weights(const formats::ModelConfig& config, const TensorTable& table,
                           const std::string& file);

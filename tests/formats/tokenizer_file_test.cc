@@ -108,6 +108,20 @@ TEST(TokenizerFile, RefusesWhatWouldTokenizeOtherwise) {
   EXPECT_THAT(pre_error(1, "type", "Digits"), HasSubstr("individual_digits"));
 }
 
+TEST(TokenizerFile, RefusesMoreSplitsThanCanBeNested) {
+  const auto with_splits = [](std::size_t n) {
+    return error_after([n](Json& d) {
+      Json& steps = d["pre_tokenizer"]["pretokenizers"];
+      const Json split = steps[0], byte_level = steps[1];
+      steps = Json(n, split);
+      steps.push_back(byte_level);
+    });
+  };
+  EXPECT_EQ(with_splits(64), "no error");
+  EXPECT_EQ(with_splits(65),
+            "t.json: pre_tokenizer: '\\s+' is split pattern number 65, expected at most 64");
+}
+
 TEST(TokenizerFile, RefusesContradictions) {
   EXPECT_EQ(error_after([](Json& d) { d["model"]["vocab"]["abc"] = 97; }),
             "t.json: model.vocab[257]: id 97 belongs to two tokens, one is 'abc'");

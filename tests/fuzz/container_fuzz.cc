@@ -3,6 +3,8 @@
 
 #include "formats/container_reader.h"
 #include "formats/json.h"
+#include "src/model/placement.h"
+#include "src/model/tensor_check.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/seal.h"
 
@@ -32,7 +34,13 @@ void read_everything(const std::string& file) {
       fuzz::must(tensor.offset + tensor.bytes <= reader.file_bytes(), "tensors lie in the file");
       fuzz::accepts([&] { reader.verify(tensor); });
     }
-    fuzz::accepts([&] { reader.blob("tokenizer.json"); });
+    for (const formats::StoredBlob& blob : reader.blobs()) {
+      fuzz::accepts([&] { reader.blob(blob.name); });
+    }
+    for (const formats::StoredTensor& tensor : reader.all_tensors()) {
+      fuzz::must(model::layer_of(tensor.spec.name) >= 0, "layers count from 0");
+    }
+    fuzz::accepts([&] { model::checked_tensors(reader); });
   });
 }
 

@@ -68,6 +68,17 @@ TEST(Placement, UnevenNodesGetUnevenShares) {
 
 LEYDEN_EVERY_POLICY(EveryPolicy);
 
+TEST_P(EveryPolicy, ANameWhoseLayerIsNoNumberFromZeroOnCountsAsLayerZero) {
+  TensorSpec spec = kHeads;
+  for (const char* name :
+       {"layers.-1.attn.k_b", "layers.x.attn.k_b", "layers.99999999999999999999.attn.k_b"}) {
+    spec.name = name;
+    EXPECT_EQ(layer_of(name), 0) << name;
+    const Placement p = place_tensors(std::span(&spec, 1), GetParam(), std::vector{1, 1});
+    EXPECT_EQ(p.tensors[0].node_of.size(), 5u) << name;
+  }
+}
+
 TEST_P(EveryPolicy, SegmentsPutEveryByteInItsPlaceOnce) {
   for (const std::vector<int>& workers : {std::vector{1}, std::vector{1, 1}, std::vector{3, 1, 2},
                                           std::vector{1, 1, 1, 1, 1, 1, 1, 1}}) {

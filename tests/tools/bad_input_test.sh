@@ -235,6 +235,45 @@ test_compare_takes_two_containers_of_one_model() {
     says err "tensor '"
   done
 }
+test_verify_names_damaged_files_inside_a_container() {
+  local flipped=$work/flipped.leyden at
+  call inspect --verify "$work/demo.leyden"
+  exits 0
+  at=$(LC_ALL=C grep -abo '"pre_tokenizer"' "$work/demo.leyden" | head -n 1 | cut -d: -f1)
+  cp "$work/demo.leyden" "$flipped"
+  printf 'q' | dd of="$flipped" bs=1 seek="$at" conv=notrunc status=none
+  call inspect --verify "$flipped" --json "$work/verified.json"
+  refuses "$flipped: 'tokenizer.json' at byte" "is damaged"
+  says out "3 of 4 small files"
+  grep -q "'tokenizer.json' at byte" "$work/verified.json" || fail "the JSON lacks it"
+}
+test_a_conversion_replaces_none_of_its_inputs() {
+  local model=$data/gguf/models/v32-small-q8_0 out
+  refused_unharmed() { # IN OUT FILE ORIGINAL
+    call convert --in "$1" --out "$2" --recipe int8
+    refuses "$2" "is the same file as" "which the container is made from"
+    cmp -s "$3" "$4" || fail "$3 was harmed"
+  }
+  cp "$model.gguf" "$work/m.gguf"
+  ln -s m.gguf "$work/link.gguf"
+  for out in "$work/m.gguf" "$work/folder/../m.gguf" "$work/link.gguf"; do
+    refused_unharmed "$work/m.gguf" "$out" "$work/m.gguf" "$model.gguf"
+    refused_unharmed "$work/link.gguf" "$out" "$work/m.gguf" "$model.gguf"
+  done
+  cp "$model.gguf" "$work/n.gguf.partial"
+  refused_unharmed "$work/n.gguf.partial" "$work/n.gguf" "$work/n.gguf.partial" "$model.gguf"
+  cp "$model-split"-0000?-of-00002.gguf "$work"
+  local parts=$work/v32-small-q8_0-split
+  refused_unharmed "$parts-00001-of-00002.gguf" "$parts-00002-of-00002.gguf" \
+    "$parts-00002-of-00002.gguf" "$model-split-00002-of-00002.gguf"
+  cp -r "$checkpoint" "$work/original"
+  for file in "$checkpoint"/*; do
+    file=${file##*/}
+    refused_unharmed "$work/original" "$work/original/$file" "$work/original/$file" "$checkpoint/$file"
+  done
+  call convert --in "$work/original" --out "$work/original/model.leyden" # beside them it may lie
+  exits 0
+}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/container_reader.h"
+#include "formats/model_config.h"
+#include "quant/tensor_spec.h"
+
+namespace leyden::model {
+
+/// Sees that `specs` are the tensors of the plan for `config` (tensor_plan.h), in any order: every
+/// one is there with the planned layout and shape, and no other. Whatever counts on shapes comes
+/// after this: placing tensors on nodes, estimating, binding.
+/// Errors: LoadError naming `file`, the tensor, what was found and what was expected.
+void check_tensors(const formats::ModelConfig& config, std::span<const quant::TensorSpec> specs,
+                   const std::string& file);
+
+/// The tensors of a container that inference reads, in its order, checked.
+/// Errors: as check_tensors.
+std::vector<quant::TensorSpec> checked_tensors(const formats::ContainerReader& container);
+
+}  // namespace leyden::model
