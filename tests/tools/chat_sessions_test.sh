@@ -286,6 +286,35 @@ test_nothing_is_kept_when_asked_or_impossible() {
   enter "What is 7 + 8?"
   sees "15"
 }
+test_what_is_saved_by_path_is_never_overwritten_by_its_state() {
+  printf 'my notes' >"$work/home/notes.kv"
+  printf 'mine, too' >"$work/home/letter.json.kv"
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  local name
+  for name in talk.kv talk.v1 notes.json; do
+    enter "/save $work/home/$name"
+    sees "[kept as $work/home/$name;"
+    prompts
+  done
+  lacks "can't be kept"
+  for name in talk.kv talk.v1 notes.json; do
+    grep -q "7 + 8" "$work/home/$name" || fail "$name is lost"
+    [[ -f $work/home/$name.kv ]] || fail "no $name.kv"
+  done
+  enter "/save $work/home/letter.json"
+  sees "letter.json.kv is no session of leyden's, and stays as it is"
+  prompts
+  keys C-d
+  ends 1
+  equals "$(<"$work/home/notes.kv")" "my notes"
+  equals "$(<"$work/home/letter.json.kv")" "mine, too"
+  start --greedy --resume "$work/home/talk.kv"
+  sees "tokens needn't be read again"
+  keys C-d
+  ends 0
+}
 test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   start --greedy
   mkdir -p "$XDG_STATE_HOME/leyden"

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "src/engine.h"
+#include "src/session_file.h"
 #include "src/text/sampler.h"
 #include "tools/repl/command_line.h"
 #include "tools/repl/commands.h"
@@ -213,6 +214,9 @@ bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
   if (file.empty()) return true;
   try {
+    if (std::filesystem::exists(file) && !is_session(file)) {
+      throw std::runtime_error(file.string() + " is no session of leyden's, and stays as it is");
+    }
     if (chat_.messages.empty()) {
       std::filesystem::remove(file);
       return true;

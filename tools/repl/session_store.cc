@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kExtension = ".json";
+constexpr const char* kStateExtension = ".kv";
 constexpr const char* kTimeFormat = "%Y-%m-%d-%H%M%S";
 
 bool is_path(const std::string& name) {
@@ -175,7 +176,10 @@ void SessionStore::take(const std::string& name, const fs::path& file,
 }
 
 fs::path SessionStore::state_file() const {
-  return is_kept() ? fs::path(file_).replace_extension(".kv") : fs::path();
+  if (!is_kept()) return {};
+  // A path is a person's choice, and NAME.kv beside it may be theirs, too.
+  if (is_path(name_)) return file_.string() + kStateExtension;
+  return fs::path(file_).replace_extension(kStateExtension);
 }
 
 void SessionStore::forget() {

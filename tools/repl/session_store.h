@@ -36,8 +36,8 @@ class SessionStore {
   bool keeps() const { return !directory_.empty(); }
   /// Whether the present conversation lies on disk.
   bool is_kept() const { return known_.has_value(); }
-  /// Where the present conversation's computed state goes, beside its text; empty where there is no
-  /// text.
+  /// Where the present conversation's computed state goes, beside its text: NAME.kv for NAME.json,
+  /// PATH.kv for a path. Empty where there is no text.
   std::filesystem::path state_file() const;
 
   /// The next conversation gets a name of its own when it is saved.
