@@ -460,6 +460,33 @@ test_a_pipes_errors_give_an_empty_line_and_status_1() {
   equals "$?" 1
   says err "there is no command /nonsense"
 }
+# is_ended_by_ctrl_c ARGS...: while it answers, slowly and without an end; the status, and what had been said.
+answers_at_length() { grep -q "called Mia" "$work/out"; }
+is_ended_by_ctrl_c() {
+  [[ -z $failed ]] || return
+  : >"$work/out"
+  LEYDEN_ISA=scalar "$leyden" "$@" --greedy -t 1 --logit-bias 1=-1000 <"$work/questions" >"$work/out" 2>"$work/err" &
+  local pid=$! status
+  if waits answers_at_length; then kill -INT "$pid"; else kill -KILL "$pid"; fi
+  wait "$pid" 2>/dev/null
+  status=$?
+  equals "$status" 130
+  equals "$(tail -c 1 "$work/out" | od -An -c | tr -d ' ')" '\n'
+}
+test_ctrl_c_ends_run_and_a_pipe_with_status_130() {
+  local question="Tell me a story about a fox named Mia."
+  printf '%s\nWhat is 7 + 8?\n' "$question" >"$work/questions"
+  is_ended_by_ctrl_c run -p "$question" --json "$work/answer.json"
+  grep -q '"finish":"interrupt"' "$work/answer.json" || fail "the JSON doesn't say it"
+  is_ended_by_ctrl_c chat
+  equals "$(grep -c "15" "$work/out")" 0
+  is_ended_by_ctrl_c chat --resume "$(talk_in_a_file)"
+  grep -q "called Mia" "$work/home/talk.json" || fail "what was said isn't kept"
+}
+talk_in_a_file() {
+  printf 'What is 2 + 3?\n/save %s\n' "$work/home/talk.json" | pipe
+  echo "$work/home/talk.json"
+}
 test_a_full_disk_is_said() {
   printf 'What is 7 + 8?\n' | "$leyden" chat --greedy >/dev/full 2>"$work/err"
   equals "$?" 1

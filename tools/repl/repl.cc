@@ -9,6 +9,7 @@
 #include "src/engine.h"
 #include "src/session_file.h"
 #include "src/text/sampler.h"
+#include "tools/interrupt.h"
 #include "tools/repl/command_line.h"
 #include "tools/repl/commands.h"
 #include "tools/repl/quiet_terminal.h"
@@ -37,8 +38,9 @@ Repl::Repl(std::shared_ptr<const Engine> engine, Parts parts, Conversation start
 }
 
 int Repl::run(InputReader& reader) {
-  bool asked = false;  // whether Ctrl-C was the last thing that happened
-  while (!quitting_ && !signals_.leaving()) {
+  bool asked = false;        // whether Ctrl-C was the last thing that happened
+  bool interrupted = false;  // without a person at a terminal, who could say what to do instead
+  while (!quitting_ && !signals_.leaving() && !interrupted) {
     const Input input = reader.read();
     if (input.kind == Input::Kind::kEnd) {
       if (printer_.conversing()) std::fputc('\n', stdout);
@@ -46,7 +48,8 @@ int Repl::run(InputReader& reader) {
       continue;
     }
     if (input.kind == Input::Kind::kInterrupt) {
-      if (!printer_.conversing()) return kSignalStatus + 2;
+      interrupted = !printer_.conversing();
+      if (interrupted) continue;
       if (asked && !input.had_text) {
         leave();
         continue;
@@ -61,12 +64,14 @@ int Repl::run(InputReader& reader) {
     } else {
       send(input.text);
     }
+    interrupted = !printer_.conversing() && signals_.interrupted();
   }
   if (!keep_state() || keeping_failed_) exit_code_ = 1;
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }
-  return signals_.leaving() ? kSignalStatus + *signals_.leaving() : exit_code_;
+  if (signals_.leaving()) return kSignalStatus + *signals_.leaving();
+  return interrupted ? kInterruptStatus : exit_code_;
 }
 
 void Repl::leave() {
@@ -158,7 +163,7 @@ Generation Repl::generate_answer() {
   progress.clear();
   if (chat_.messages.size() > before) printer.finish();
   settings_.draws = sampler.draws();
-  signals_.clear_interrupt();
+  if (printer_.conversing()) signals_.clear_interrupt();  // otherwise it ends run()
   return generation;
 }
 
