@@ -350,6 +350,44 @@ test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   enter "/quit"
   ends 1
 }
+test_clearing_or_loading_over_what_can_not_be_kept_is_asked() {
+  printf 'What is 2 + 3?\n/save %s\n' "$work/home/other.json" | pipe
+  start --greedy
+  mkdir -p "$XDG_STATE_HOME/leyden"
+  rm -r "$XDG_STATE_HOME/leyden/sessions"
+  : >"$XDG_STATE_HOME/leyden/sessions"
+  enter "What is 7 + 8?"
+  sees "can't keep this: "
+  prompts
+  enter "/clear"
+  sees "/clear would lose it. /save PATH keeps it elsewhere; /clear again does it."
+  prompts
+  enter "/load $work/home/other.json"
+  sees "/load would lose it."
+  prompts
+  enter "/show"
+  sees "user: What is 7 + 8?"
+  prompts
+  enter "/save $work/home/rescued.json"
+  sees "[kept as "
+  prompts
+  enter "/load $work/home/other.json"
+  sees "> What is 2 + 3?"
+  prompts
+  enter "/clear"
+  enter "What is 4 + 4?"
+  sees "can't keep this: " 4
+  prompts
+  enter "/clear"
+  sees "/clear would lose it." 2
+  prompts
+  enter "/clear"
+  sees "[a new conversation begins]"
+  prompts
+  keys C-d
+  ends 1
+  grep -q "7 + 8" "$work/home/rescued.json" || fail "it wasn't rescued"
+}
 test_what_can_be_kept_again_is_kept_on_leaving() {
   talk_once
   local file

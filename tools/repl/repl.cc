@@ -66,7 +66,7 @@ int Repl::run(InputReader& reader) {
     }
     interrupted = !printer_.conversing() && signals_.interrupted();
   }
-  if (!keep_state() || keeping_failed_) exit_code_ = 1;
+  if (!keep_state() || keeping_failed_ || lost_) exit_code_ = 1;
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }
@@ -74,15 +74,23 @@ int Repl::run(InputReader& reader) {
   return interrupted ? kInterruptStatus : exit_code_;
 }
 
-void Repl::leave() {
-  quitting_ = true;
-  if (!keeping_failed_) return;
+void Repl::leave() { quitting_ = may_go("Leaving"); }
+
+bool Repl::may_go(std::string_view deed) {
+  if (!keeping_failed_) return true;
   keeping_failed_ = false;  // so that it complains again
   keep();
-  if (!keeping_failed_ || !printer_.conversing() || asked_to_lose_) return;
-  printer_.say("Leaving would lose it. /save PATH keeps it elsewhere; leaving again leaves.");
-  asked_to_lose_ = true;
-  quitting_ = false;
+  if (!keeping_failed_ || !printer_.conversing() || asked_to_lose_ == deed) return true;
+  printer_.say(fmt::format("{} would lose it. /save PATH keeps it elsewhere; {} again does it.",
+                           deed, deed == "Leaving" ? "leaving" : deed));
+  asked_to_lose_ = deed;
+  return false;
+}
+
+void Repl::has_gone() {
+  lost_ = lost_ || keeping_failed_;
+  keeping_failed_ = false;
+  asked_to_lose_.clear();
 }
 
 void Repl::run_command(const std::string& name, const std::string& argument) {
@@ -208,7 +216,8 @@ void Repl::keep() {
   if (store_.name().empty() && !printer_.conversing()) return;
   try {
     store_.save(conversation());
-    keeping_failed_ = asked_to_lose_ = false;
+    keeping_failed_ = false;
+    asked_to_lose_.clear();
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
