@@ -52,6 +52,20 @@ test_a_conversation_is_restored_after_a_restart() {
   sees "user: What is the capital of Norway?"
   equals "$(sessions | wc -l)" 1
 }
+test_settings_put_back_are_kept() {
+  start --greedy --top-k 33 --logit-bias 7=1
+  enter "What is the capital of Norway?"
+  sees "context "
+  prompts
+  grep -q '"top_k": 33' "$(sessions)" || fail "top-k isn't kept"
+  enter "/set default"
+  sees "[the model's own recommendation is set]"
+  prompts
+  grep -q '"top_k": 33' "$(sessions)" && fail "/set default isn't kept"
+  grep -q '"logit_bias": \[\]' "$(sessions)" || fail "the logit bias stays"
+  keys C-d
+  ends 0
+}
 test_what_was_computed_is_not_read_again() {
   talk_once
   equals "$(states | wc -l)" 1

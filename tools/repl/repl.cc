@@ -224,6 +224,10 @@ void Repl::keep() {
   }
 }
 
+void Repl::keep_change() {
+  if (!store_.name().empty()) keep();
+}
+
 bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
   if (file.empty()) return true;

@@ -63,6 +63,8 @@ class Repl {
   void explain_full_context(const ContextFull& full);
   void run_command(const std::string& name, const std::string& argument);
   void keep();
+  /// What a command has changed, once the conversation has a file.
+  void keep_change();
   /// What the model has computed of the conversation, so that it needn't be read again. False, with
   /// a complaint, if it can't be kept.
   bool keep_state();
