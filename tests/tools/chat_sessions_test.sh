@@ -329,6 +329,36 @@ test_what_is_saved_by_path_is_never_overwritten_by_its_state() {
   keys C-d
   ends 0
 }
+test_without_saving_a_resumed_file_stays_as_it_was_until_asked() {
+  local file=$work/home/talk.json before
+  printf 'What is 7 + 8?\n/save %s\n' "$file" | pipe
+  rm -f "$file.kv"
+  before=$(<"$file")
+  start --greedy --no-save --resume "$file"
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  enter "/set top-k 33"
+  prompts
+  keys C-d
+  ends 0
+  equals "$(<"$file")" "$before"
+  [[ ! -e $file.kv ]] || fail "there is a state"
+  printf 'What is 2 + 3?\n' | pipe --no-save --resume "$file"
+  equals "$(<"$file")" "$before"
+  start --greedy --no-save --resume "$file"
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  prompts
+  enter "/save"
+  sees "[kept as $file;"
+  enter "What is 4 + 4?"
+  sees "context " 2
+  prompts
+  grep -q "4 + 4" "$file" || fail "it isn't kept after /save"
+  keys C-d
+  ends 0
+  [[ -f $file.kv ]] || fail "no state"
+}
 test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   start --greedy
   mkdir -p "$XDG_STATE_HOME/leyden"

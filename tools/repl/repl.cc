@@ -230,7 +230,7 @@ void Repl::keep_change() {
 
 bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
-  if (file.empty()) return true;
+  if (file.empty() || !store_.may_save()) return true;
   try {
     if (std::filesystem::exists(file) && !is_session(file)) {
       throw std::runtime_error(file.string() + " is no session of leyden's, and stays as it is");

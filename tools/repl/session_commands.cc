@@ -32,6 +32,7 @@ void Repl::save(const std::string& argument) {
   std::string name = replace ? argument.substr(2) : argument;
   name.erase(0, std::min(name.size(), name.find_first_not_of(' ')));
   if (chat_.messages.empty()) throw std::runtime_error("nothing has been said that could be kept");
+  if (name.empty() && !store_.may_save()) name = store_.name();
   if (!name.empty()) {
     store_.save_as(name, conversation(), replace);
   } else if (store_.keeps() || !store_.name().empty()) {
