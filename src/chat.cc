@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/engine.h"
+#include "src/text/markers.h"
 
 namespace leyden {
 
@@ -67,7 +68,9 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   session_.truncate(static_cast<std::int32_t>(known));
 
   GenerationOptions settled = options;
-  settled.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
+  // Not whenever thinking is on: V3.1 goes on after a tool's result without thinking.
+  settled.starts_reasoning =
+      prompt.back() == engine_->tokenizer().added_token(text::marker::kThink);
   if (offers_tools(messages)) settled.calls = format_;
   sampler.clear_history();
   for (const text::TokenId token : prompt) sampler.accept(token);

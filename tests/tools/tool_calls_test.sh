@@ -80,6 +80,18 @@ test_calls_of_v3_are_printed_as_json() {
   says out "moon<｜tool▁sep｜>sun"
   grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
 }
+test_an_answer_to_a_tools_result_is_no_reasoning() {
+  cat >"$work/result.json" <<'END'
+[{"role": "user", "content": "What is 7 + 8?"},
+ {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": "{}"}}]},
+ {"role": "tool", "content": "15"}]
+END
+  # Without its end token, or the demo model would say nothing here.
+  call run --messages "$work/result.json" --thinking on --greedy --logit-bias 1=-1000 -n 8 --json "$work/result-answer.json"
+  exits 0
+  grep -q '"reasoning":""' "$work/result-answer.json" || fail "the answer is taken for reasoning"
+  [[ $(field "$work/result-answer.json" text) != '""' ]] || fail "there is no text"
+}
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
   exits 0
