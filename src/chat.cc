@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "src/engine.h"
+#include "src/text/chat_render.h"
+#include "src/text/markers.h"
 
 namespace leyden {
 
@@ -30,6 +32,20 @@ void number_calls(std::vector<text::ToolCall>& calls, const std::vector<text::Me
     if (message.tool_calls) n += message.tool_calls->size();
   }
   for (text::ToolCall& call : calls) call.id = fmt::format("call_{}", n++);
+}
+
+/// Refuses messages after which no format has an answer begin. The templates render them all the
+/// same: an assistant's message, also one with `prefix`, is closed by the end token, and what the
+/// model says then is somebody else's turn.
+void check_answerable(text::ChatFormat format, const std::vector<text::Message>& messages) {
+  const bool v32 = format == text::ChatFormat::kV32;
+  std::size_t n = messages.size();
+  // V3 and V3.1 move system messages to the front.
+  while (!v32 && n > 0 && messages[n - 1].role == "system") --n;
+  if (n == 0) throw text::ChatError("there is no message that could be answered");
+  const std::string& role = messages[n - 1].role;
+  if (role == "user" || role == "tool" || (v32 && role == "developer")) return;
+  text::refuse(messages, n - 1, "is the last one, expected a user's or a tool's");
 }
 
 }  // namespace
@@ -58,6 +74,7 @@ void Chat::forget_what_is_gone() {
 
 Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options,
                         const GenerationEvents& events) {
+  check_answerable(format_, messages);
   const std::vector<text::TokenId> prompt = rendered();
   if (prompt.size() > static_cast<std::size_t>(session_.capacity())) {
     throw ContextFull(prompt.size(), session_.capacity());
@@ -67,7 +84,9 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   session_.truncate(static_cast<std::int32_t>(known));
 
   GenerationOptions settled = options;
-  settled.starts_reasoning = render.thinking && format_ != text::ChatFormat::kV3;
+  // Not whenever thinking is on: V3.1 goes on after a tool's result without thinking.
+  settled.starts_reasoning =
+      prompt.back() == engine_->tokenizer().added_token(text::marker::kThink);
   if (offers_tools(messages)) settled.calls = format_;
   sampler.clear_history();
   for (const text::TokenId token : prompt) sampler.accept(token);

@@ -37,11 +37,13 @@ class Chat {
   /// Appends a message of "system" or "user".
   void say(std::string role, std::string content);
 
-  /// Answers the messages, the last of which is the user's (or a tool's), and appends the answer.
+  /// Answers the messages, the last of which is a user's, a tool's or (V3.2) a developer's, and
+  /// appends the answer. In V3 and V3.1 system messages may follow it.
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.
-  /// Errors: text::ChatError; ContextFull. The messages are then as they were.
+  /// Errors: text::ChatError, also for another last message; ContextFull. The messages are then as
+  ///         they were.
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 

@@ -132,6 +132,10 @@ class FrameReader {
 
 }  // namespace
 
+bool is_session(const std::filesystem::path& path) {
+  return formats::is_of_kind(kSessionFile, path);
+}
+
 void write_session(const std::filesystem::path& path, const std::string& model,
                    const SessionState& state, runtime::ThreadTeam& team) {
   const KvCache& cache = state.cache;

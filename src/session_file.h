@@ -26,6 +26,9 @@ struct SessionState {
 void write_session(const std::filesystem::path& path, const std::string& model,
                    const SessionState& state, runtime::ThreadTeam& team);
 
+/// Whether the file begins with a session's magic. False for files that can't be read.
+bool is_session(const std::filesystem::path& path);
+
 /// What sessions that a file can be read into have in common.
 struct SessionShape {
   const formats::ModelConfig& config;

@@ -105,7 +105,7 @@ int run_chat(const ChatOptions& options) {
   const bool capable = conversing && terminal_has_escapes();
   const Printer printer(conversing, capable && !no_color());
   const std::filesystem::path place = keeping_place(options, printer);
-  SessionStore store(place.empty() ? place : place / "sessions");
+  SessionStore store(place.empty() ? place : place / "sessions", options.no_save);
   Conversation start;
   if (options.resumes) start = resumed(options, store);
   ModelOptions model = options.model;
@@ -156,7 +156,7 @@ void add_chat(CLI::App& app, int& exit_code) {
           ->type_name("[NAME]")
           ->expected(0, 1);
   command->add_flag("--no-save", options->no_save,
-                    "Keep nothing: no conversation, no history of what was typed");
+                    "Keep nothing: no conversation but by /save, no history of what was typed");
   command->footer(
       "On a terminal, /help lists the commands of the conversation, and conversations are kept\n"
       "in $XDG_STATE_HOME/leyden (default: ~/.local/state/leyden). In a pipe every line of the\n"

@@ -2,6 +2,9 @@
 
 namespace leyden::tools {
 
+/// Exit status of what Ctrl-C has ended: 128 and the number of SIGINT, as shells count.
+inline constexpr int kInterruptStatus = 130;
+
 /// While one exists, Ctrl-C (SIGINT) is a request that can be asked for instead of the end of the
 /// program. One at a time.
 class InterruptGuard {

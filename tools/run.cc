@@ -90,7 +90,8 @@ void print_tool_calls(const Generation& result, std::FILE* out) {
   print_text(out, formats::json_text(tool_calls_json(result.tool_calls)));
 }
 
-void run_run(const RunOptions& run) {
+/// Returns the exit status.
+int run_run(const RunOptions& run) {
   apply(run.sampling, {});  // wrong usage should not wait until the model is loaded
   const std::string prompt = run.file.empty() ? run.prompt : formats::read_text_file(run.file);
   std::vector<text::Message> messages = conversation(run, prompt);
@@ -127,7 +128,8 @@ void run_run(const RunOptions& run) {
   std::fflush(out);
   if (std::ferror(out)) throw std::runtime_error("can't write the answer");
 
-  if (run.json_file.empty()) return;
+  const int status = result.finish == Finish::kInterrupt ? kInterruptStatus : 0;
+  if (run.json_file.empty()) return status;
   write_json(run.json_file, {{"text", result.content},
                              {"reasoning", result.reasoning},
                              {"tool_calls", tool_calls_json(result.tool_calls)},
@@ -137,11 +139,12 @@ void run_run(const RunOptions& run) {
                              {"generated_tokens", result.tokens.size()},
                              {"prefill_seconds", result.prefill_seconds},
                              {"decode_seconds", result.decode_seconds}});
+  return status;
 }
 
 }  // namespace
 
-void add_run(CLI::App& app, int&) {
+void add_run(CLI::App& app, int& exit_code) {
   auto* const command = app.add_subcommand("run", "Answer one prompt");
   const auto run = std::make_shared<RunOptions>();
   auto* const prompt = command->add_option("-p,--prompt", run->prompt, "The prompt");
@@ -179,11 +182,11 @@ void add_run(CLI::App& app, int&) {
       ->type_name("FILE");
   add_sampling_options(*command, run->sampling);
   add_model_options(*command, run->model);
-  command->callback([run, prompt, file, messages] {
+  command->callback([run, prompt, file, messages, &exit_code] {
     if (prompt->empty() && file->empty() && messages->empty()) {
       throw CLI::RequiredError("-p, -f or --messages");
     }
-    run_run(*run);
+    exit_code = run_run(*run);
   });
 }
 

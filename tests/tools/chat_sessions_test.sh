@@ -52,6 +52,20 @@ test_a_conversation_is_restored_after_a_restart() {
   sees "user: What is the capital of Norway?"
   equals "$(sessions | wc -l)" 1
 }
+test_settings_put_back_are_kept() {
+  start --greedy --top-k 33 --logit-bias 7=1
+  enter "What is the capital of Norway?"
+  sees "context "
+  prompts
+  grep -q '"top_k": 33' "$(sessions)" || fail "top-k isn't kept"
+  enter "/set default"
+  sees "[the model's own recommendation is set]"
+  prompts
+  grep -q '"top_k": 33' "$(sessions)" && fail "/set default isn't kept"
+  grep -q '"logit_bias": \[\]' "$(sessions)" || fail "the logit bias stays"
+  keys C-d
+  ends 0
+}
 test_what_was_computed_is_not_read_again() {
   talk_once
   equals "$(states | wc -l)" 1
@@ -286,6 +300,65 @@ test_nothing_is_kept_when_asked_or_impossible() {
   enter "What is 7 + 8?"
   sees "15"
 }
+test_what_is_saved_by_path_is_never_overwritten_by_its_state() {
+  printf 'my notes' >"$work/home/notes.kv"
+  printf 'mine, too' >"$work/home/letter.json.kv"
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  local name
+  for name in talk.kv talk.v1 notes.json; do
+    enter "/save $work/home/$name"
+    sees "[kept as $work/home/$name;"
+    prompts
+  done
+  lacks "can't be kept"
+  for name in talk.kv talk.v1 notes.json; do
+    grep -q "7 + 8" "$work/home/$name" || fail "$name is lost"
+    [[ -f $work/home/$name.kv ]] || fail "no $name.kv"
+  done
+  enter "/save $work/home/letter.json"
+  sees "letter.json.kv is no session of leyden's, and stays as it is"
+  prompts
+  keys C-d
+  ends 1
+  equals "$(<"$work/home/notes.kv")" "my notes"
+  equals "$(<"$work/home/letter.json.kv")" "mine, too"
+  start --greedy --resume "$work/home/talk.kv"
+  sees "tokens needn't be read again"
+  keys C-d
+  ends 0
+}
+test_without_saving_a_resumed_file_stays_as_it_was_until_asked() {
+  local file=$work/home/talk.json before
+  printf 'What is 7 + 8?\n/save %s\n' "$file" | pipe
+  rm -f "$file.kv"
+  before=$(<"$file")
+  start --greedy --no-save --resume "$file"
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  enter "/set top-k 33"
+  prompts
+  keys C-d
+  ends 0
+  equals "$(<"$file")" "$before"
+  [[ ! -e $file.kv ]] || fail "there is a state"
+  printf 'What is 2 + 3?\n' | pipe --no-save --resume "$file"
+  equals "$(<"$file")" "$before"
+  start --greedy --no-save --resume "$file"
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  prompts
+  enter "/save"
+  sees "[kept as $file;"
+  enter "What is 4 + 4?"
+  sees "context " 2
+  prompts
+  grep -q "4 + 4" "$file" || fail "it isn't kept after /save"
+  keys C-d
+  ends 0
+  [[ -f $file.kv ]] || fail "no state"
+}
 test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   start --greedy
   mkdir -p "$XDG_STATE_HOME/leyden"
@@ -320,6 +393,44 @@ test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   prompts
   enter "/quit"
   ends 1
+}
+test_clearing_or_loading_over_what_can_not_be_kept_is_asked() {
+  printf 'What is 2 + 3?\n/save %s\n' "$work/home/other.json" | pipe
+  start --greedy
+  mkdir -p "$XDG_STATE_HOME/leyden"
+  rm -r "$XDG_STATE_HOME/leyden/sessions"
+  : >"$XDG_STATE_HOME/leyden/sessions"
+  enter "What is 7 + 8?"
+  sees "can't keep this: "
+  prompts
+  enter "/clear"
+  sees "/clear would lose it. /save PATH keeps it elsewhere; /clear again does it."
+  prompts
+  enter "/load $work/home/other.json"
+  sees "/load would lose it."
+  prompts
+  enter "/show"
+  sees "user: What is 7 + 8?"
+  prompts
+  enter "/save $work/home/rescued.json"
+  sees "[kept as "
+  prompts
+  enter "/load $work/home/other.json"
+  sees "> What is 2 + 3?"
+  prompts
+  enter "/clear"
+  enter "What is 4 + 4?"
+  sees "can't keep this: " 4
+  prompts
+  enter "/clear"
+  sees "/clear would lose it." 2
+  prompts
+  enter "/clear"
+  sees "[a new conversation begins]"
+  prompts
+  keys C-d
+  ends 1
+  grep -q "7 + 8" "$work/home/rescued.json" || fail "it wasn't rescued"
 }
 test_what_can_be_kept_again_is_kept_on_leaving() {
   talk_once
@@ -430,6 +541,33 @@ test_a_pipes_errors_give_an_empty_line_and_status_1() {
   printf '/nonsense\n' | pipe
   equals "$?" 1
   says err "there is no command /nonsense"
+}
+# is_ended_by_ctrl_c ARGS...: while it answers, slowly and without an end; the status, and what had been said.
+answers_at_length() { grep -q "called Mia" "$work/out"; }
+is_ended_by_ctrl_c() {
+  [[ -z $failed ]] || return
+  : >"$work/out"
+  LEYDEN_ISA=scalar "$leyden" "$@" --greedy -t 1 --logit-bias 1=-1000 <"$work/questions" >"$work/out" 2>"$work/err" &
+  local pid=$! status
+  if waits answers_at_length; then kill -INT "$pid"; else kill -KILL "$pid"; fi
+  wait "$pid" 2>/dev/null
+  status=$?
+  equals "$status" 130
+  equals "$(tail -c 1 "$work/out" | od -An -c | tr -d ' ')" '\n'
+}
+test_ctrl_c_ends_run_and_a_pipe_with_status_130() {
+  local question="Tell me a story about a fox named Mia."
+  printf '%s\nWhat is 7 + 8?\n' "$question" >"$work/questions"
+  is_ended_by_ctrl_c run -p "$question" --json "$work/answer.json"
+  grep -q '"finish":"interrupt"' "$work/answer.json" || fail "the JSON doesn't say it"
+  is_ended_by_ctrl_c chat
+  equals "$(grep -c "15" "$work/out")" 0
+  is_ended_by_ctrl_c chat --resume "$(talk_in_a_file)"
+  grep -q "called Mia" "$work/home/talk.json" || fail "what was said isn't kept"
+}
+talk_in_a_file() {
+  printf 'What is 2 + 3?\n/save %s\n' "$work/home/talk.json" | pipe
+  echo "$work/home/talk.json"
 }
 test_a_full_disk_is_said() {
   printf 'What is 7 + 8?\n' | "$leyden" chat --greedy >/dev/full 2>"$work/err"

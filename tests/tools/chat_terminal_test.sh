@@ -111,6 +111,20 @@ test_lines_continue_after_a_backslash_and_in_quotes() {
   equals "$(screen | grep -A1 '^user: first line' | tail -n 1)" "second line"
   equals "$(screen | grep -A1 '^user: third line' | tail -n 1)" "fourth line"
 }
+test_a_backslash_in_quotes_is_part_of_the_text() {
+  local kind
+  for kind in tmux-256color dumb; do
+    with="TERM=$kind" start --greedy
+    enter '"""'
+    enter 'make \'
+    enter '  all"""'
+    sees "context "
+    prompts
+    enter "/show"
+    sees 'user: make \'
+    equals "$(screen | grep -A1 -F 'user: make \' | tail -n 1)" "  all"
+  done
+}
 test_a_pasted_block_is_one_message() {
   start --greedy
   prompts

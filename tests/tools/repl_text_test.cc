@@ -109,17 +109,17 @@ TEST(CommandLine, ASlashAndLettersIsACommand) {
 }
 
 TEST(InputText, BackslashesAndQuotesContinue) {
-  EXPECT_TRUE(is_unfinished("a \\"));
-  EXPECT_FALSE(is_unfinished("a \\\\")) << "a doubled one is a backslash";
-  EXPECT_TRUE(is_unfinished("\\"));
-  EXPECT_FALSE(is_unfinished(""));
-  EXPECT_TRUE(is_unfinished("\"\"\""));
-  EXPECT_TRUE(is_unfinished("\"\"\"\"")) << "the same quotes don't open and close";
-  EXPECT_TRUE(is_unfinished("\"\"\"a\n\\"));
-  EXPECT_FALSE(is_unfinished("\"\"\"a\nb\"\"\" "));
-  EXPECT_TRUE(is_unfinished("/system \"\"\"a"));
-  EXPECT_FALSE(is_unfinished("/system \"\"\"a\"\"\""));
-  EXPECT_FALSE(is_unfinished("what is \"\"\"?"));
+  EXPECT_EQ(unfinished("a \\"), Unfinished::kBackslash);
+  EXPECT_EQ(unfinished("a \\\\"), Unfinished::kNo) << "a doubled one is a backslash";
+  EXPECT_EQ(unfinished("\\"), Unfinished::kBackslash);
+  EXPECT_EQ(unfinished(""), Unfinished::kNo);
+  EXPECT_EQ(unfinished("\"\"\""), Unfinished::kBlock);
+  EXPECT_EQ(unfinished("\"\"\"\""), Unfinished::kBlock) << "the same quotes don't open and close";
+  EXPECT_EQ(unfinished("\"\"\"a\n\\"), Unfinished::kBlock) << "the backslash is part of the text";
+  EXPECT_EQ(unfinished("\"\"\"a\nb\"\"\" "), Unfinished::kNo);
+  EXPECT_EQ(unfinished("/system \"\"\"a"), Unfinished::kBlock);
+  EXPECT_EQ(unfinished("/system \"\"\"a\"\"\""), Unfinished::kNo);
+  EXPECT_EQ(unfinished("what is \"\"\"?"), Unfinished::kNo);
 }
 
 TEST(InputText, TheQuotesOfABlockAreNotPartOfIt) {

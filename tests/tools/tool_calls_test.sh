@@ -80,6 +80,54 @@ test_calls_of_v3_are_printed_as_json() {
   says out "moon<｜tool▁sep｜>sun"
   grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
 }
+test_an_answer_to_a_tools_result_is_no_reasoning() {
+  cat >"$work/result.json" <<'END'
+[{"role": "user", "content": "What is 7 + 8?"},
+ {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": "{}"}}]},
+ {"role": "tool", "content": "15"}]
+END
+  # Without its end token, or the demo model would say nothing here.
+  call run --messages "$work/result.json" --thinking on --greedy --logit-bias 1=-1000 -n 8 --json "$work/result-answer.json"
+  exits 0
+  grep -q '"reasoning":""' "$work/result-answer.json" || fail "the answer is taken for reasoning"
+  [[ $(field "$work/result-answer.json" text) != '""' ]] || fail "there is no text"
+}
+# asks MODEL ROLE...: a conversation whose messages have these roles.
+asks() {
+  local model=$1 role list=
+  for role in "${@:2}"; do
+    list+="${list:+, }{\"role\": \"${role%+}\", \"content\": \"What is 7 + 8?\""
+    [[ $role != *+ ]] || list+=', "prefix": true'
+    list+='}'
+  done
+  printf '[%s]' "$list" >"$work/asked.json"
+  call run -m "$model" --messages "$work/asked.json" --greedy -n 4
+}
+test_only_what_can_be_answered_is_answered() {
+  local v31=$source_dir/models/demo/checkpoint v32=$work/v32 model
+  cp -r "$v31" "$v32"
+  sed -i 's/"<｜fim▁hole｜>"/"｜DSML｜"/' "$v32/tokenizer.json"
+  for model in "$v31" "$v32"; do
+    asks "$model" user
+    exits 0
+    asks "$model" user assistant
+    refuses "message 1 (assistant) is the last one, expected a user's or a tool's"
+    asks "$model" user assistant+
+    refuses "message 1 (assistant) is the last one"
+  done
+  asks "$v31" system
+  refuses "there is no message that could be answered"
+  asks "$v32" system
+  refuses "message 0 (system) is the last one"
+  asks "$v31" user system
+  exits 0
+  asks "$v31" user developer
+  refuses "message 1 (developer) is the last one"
+  asks "$v32" user developer
+  exits 0
+  asks "$v32" user system
+  refuses "message 1 (system) is the last one"
+}
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
   exits 0

@@ -94,7 +94,7 @@ void Repl::set(const std::string& argument) {
     settings_.sampling = engine_->recommended_sampling();
     settings_.sampling.seed = seed;
     printer_.note("[the model's own recommendation is set]");
-    return;
+    return keep_change();
   }
   const std::size_t end = std::min(argument.size(), argument.find_first_of(" =\t"));
   const std::string name = argument.substr(0, end);
@@ -103,7 +103,7 @@ void Repl::set(const std::string& argument) {
   if (value.empty() && !is_list(name)) return printer_.say(show_setting(name, settings_));
   change_setting(name, value, settings_);
   printer_.note(fmt::format("[{} is {}]", name, value.empty() ? "empty" : value));
-  if (!store_.name().empty()) keep();
+  keep_change();
 }
 
 void Repl::think(const std::string& argument) {
@@ -123,7 +123,7 @@ void Repl::think(const std::string& argument) {
   printer_.note(argument == "off"  ? "[answers come without thinking]"
                 : argument == "on" ? "[thoughts are shown before the answer]"
                                    : "[thoughts are folded; /show thinking shows the last ones]");
-  if (!store_.name().empty()) keep();
+  keep_change();
 }
 
 void Repl::show_stats(const std::string&) {

@@ -42,7 +42,7 @@ void Repl::set_system(const std::string& argument) {
   }
   printer_.note(removed ? "[the system prompt is gone]"
                         : "[the system prompt is set; it holds for the whole conversation]");
-  if (!store_.name().empty()) keep();
+  keep_change();
 }
 
 void Repl::undo(const std::string&) {
@@ -58,7 +58,7 @@ void Repl::undo(const std::string&) {
   messages.resize(last - 1);
   printer_.note(
       fmt::format("[taken back: {}]", excerpt(taken, terminal_columns() - kExcerptMargin)));
-  if (!store_.name().empty()) keep();
+  keep_change();
 }
 
 void Repl::regenerate(const std::string&) {

@@ -31,8 +31,9 @@ Input PlainReader::read() {
     if (line->ends_with('\r')) line->pop_back();
     text += *line;
     if (!on_terminal_) return {Input::Kind::kText, text};
-    if (!is_unfinished(text)) return {Input::Kind::kText, without_quotes(text)};
-    if (ends_with_backslash(text)) text.pop_back();
+    const Unfinished why = unfinished(text);
+    if (why == Unfinished::kNo) return {Input::Kind::kText, without_quotes(text)};
+    if (why == Unfinished::kBackslash) text.pop_back();
     text += '\n';
     prompt("... ");
   }

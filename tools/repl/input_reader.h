@@ -23,7 +23,7 @@ class InputReader {
 };
 
 /// Reads lines as they are: from a pipe each is a message; on a terminal without line editing there
-/// is a prompt, and a line may be continued (see is_unfinished).
+/// is a prompt, and a line may be continued (see Unfinished).
 class PlainReader : public InputReader {
  public:
   PlainReader(KeySource& keys, Signals& signals, bool on_terminal)

@@ -26,18 +26,18 @@ bool closes(std::string_view block) {
   return block.size() >= 2 * kQuotes.size() && block.ends_with(kQuotes);
 }
 
-}  // namespace
-
 bool ends_with_backslash(std::string_view text) {
   const std::size_t last = text.find_last_not_of('\\');
   const std::size_t count = last == std::string_view::npos ? text.size() : text.size() - last - 1;
   return count % 2 == 1;
 }
 
-bool is_unfinished(std::string_view text) {
+}  // namespace
+
+Unfinished unfinished(std::string_view text) {
   const std::string_view body = trimmed_end(text.substr(body_start(text)));
-  if (body.starts_with(kQuotes)) return !closes(body);
-  return ends_with_backslash(text);
+  if (body.starts_with(kQuotes)) return closes(body) ? Unfinished::kNo : Unfinished::kBlock;
+  return ends_with_backslash(text) ? Unfinished::kBackslash : Unfinished::kNo;
 }
 
 std::string without_quotes(std::string_view text) {

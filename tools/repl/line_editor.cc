@@ -173,12 +173,14 @@ int LineEditor::give_key(EditLine* editor, wchar_t* key) {
 unsigned char LineEditor::on_enter(EditLine* editor, int) {
   const LineInfoW* const line = el_wline(editor);
   const std::string text = to_text(line->buffer, line->lastchar);
-  if (!is_unfinished(self(editor).folds_.unfold(text))) {
+  const Unfinished why = unfinished(self(editor).folds_.unfold(text));
+  if (why == Unfinished::kNo) {
     el_wpush(editor, kEndEditing);
     return CC_NORM;
   }
   el_cursor(editor, static_cast<int>(line->lastchar - line->cursor));
-  if (ends_with_backslash(text)) el_deletestr(editor, 1);
+  // The backslash may be the last of a pasted text, of which the line shows a note only.
+  if (why == Unfinished::kBackslash && text.ends_with('\\')) el_deletestr(editor, 1);
   el_winsertstr(editor, L"\n");
   return CC_REFRESH;
 }

@@ -7,7 +7,9 @@
 #include <stdexcept>
 
 #include "src/engine.h"
+#include "src/session_file.h"
 #include "src/text/sampler.h"
+#include "tools/interrupt.h"
 #include "tools/repl/command_line.h"
 #include "tools/repl/commands.h"
 #include "tools/repl/quiet_terminal.h"
@@ -36,8 +38,9 @@ Repl::Repl(std::shared_ptr<const Engine> engine, Parts parts, Conversation start
 }
 
 int Repl::run(InputReader& reader) {
-  bool asked = false;  // whether Ctrl-C was the last thing that happened
-  while (!quitting_ && !signals_.leaving()) {
+  bool asked = false;        // whether Ctrl-C was the last thing that happened
+  bool interrupted = false;  // without a person at a terminal, who could say what to do instead
+  while (!quitting_ && !signals_.leaving() && !interrupted) {
     const Input input = reader.read();
     if (input.kind == Input::Kind::kEnd) {
       if (printer_.conversing()) std::fputc('\n', stdout);
@@ -45,7 +48,8 @@ int Repl::run(InputReader& reader) {
       continue;
     }
     if (input.kind == Input::Kind::kInterrupt) {
-      if (!printer_.conversing()) return kSignalStatus + 2;
+      interrupted = !printer_.conversing();
+      if (interrupted) continue;
       if (asked && !input.had_text) {
         leave();
         continue;
@@ -60,23 +64,33 @@ int Repl::run(InputReader& reader) {
     } else {
       send(input.text);
     }
+    interrupted = !printer_.conversing() && signals_.interrupted();
   }
-  if (!keep_state() || keeping_failed_) exit_code_ = 1;
+  if (!keep_state() || keeping_failed_ || lost_) exit_code_ = 1;
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw std::runtime_error("can't write the answers to standard output");
   }
-  return signals_.leaving() ? kSignalStatus + *signals_.leaving() : exit_code_;
+  if (signals_.leaving()) return kSignalStatus + *signals_.leaving();
+  return interrupted ? kInterruptStatus : exit_code_;
 }
 
-void Repl::leave() {
-  quitting_ = true;
-  if (!keeping_failed_) return;
+void Repl::leave() { quitting_ = may_go("Leaving"); }
+
+bool Repl::may_go(std::string_view deed) {
+  if (!keeping_failed_) return true;
   keeping_failed_ = false;  // so that it complains again
   keep();
-  if (!keeping_failed_ || !printer_.conversing() || asked_to_lose_) return;
-  printer_.say("Leaving would lose it. /save PATH keeps it elsewhere; leaving again leaves.");
-  asked_to_lose_ = true;
-  quitting_ = false;
+  if (!keeping_failed_ || !printer_.conversing() || asked_to_lose_ == deed) return true;
+  printer_.say(fmt::format("{} would lose it. /save PATH keeps it elsewhere; {} again does it.",
+                           deed, deed == "Leaving" ? "leaving" : deed));
+  asked_to_lose_ = deed;
+  return false;
+}
+
+void Repl::has_gone() {
+  lost_ = lost_ || keeping_failed_;
+  keeping_failed_ = false;
+  asked_to_lose_.clear();
 }
 
 void Repl::run_command(const std::string& name, const std::string& argument) {
@@ -157,7 +171,7 @@ Generation Repl::generate_answer() {
   progress.clear();
   if (chat_.messages.size() > before) printer.finish();
   settings_.draws = sampler.draws();
-  signals_.clear_interrupt();
+  if (printer_.conversing()) signals_.clear_interrupt();  // otherwise it ends run()
   return generation;
 }
 
@@ -202,17 +216,25 @@ void Repl::keep() {
   if (store_.name().empty() && !printer_.conversing()) return;
   try {
     store_.save(conversation());
-    keeping_failed_ = asked_to_lose_ = false;
+    keeping_failed_ = false;
+    asked_to_lose_.clear();
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
   }
 }
 
+void Repl::keep_change() {
+  if (!store_.name().empty()) keep();
+}
+
 bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
-  if (file.empty()) return true;
+  if (file.empty() || !store_.may_save()) return true;
   try {
+    if (std::filesystem::exists(file) && !is_session(file)) {
+      throw std::runtime_error(file.string() + " is no session of leyden's, and stays as it is");
+    }
     if (chat_.messages.empty()) {
       std::filesystem::remove(file);
       return true;

@@ -63,11 +63,18 @@ class Repl {
   void explain_full_context(const ContextFull& full);
   void run_command(const std::string& name, const std::string& argument);
   void keep();
+  /// What a command has changed, once the conversation has a file.
+  void keep_change();
   /// What the model has computed of the conversation, so that it needn't be read again. False, with
   /// a complaint, if it can't be kept.
   bool keep_state();
-  /// Ends run(), unless that would lose the conversation and nobody has been told.
+  /// Ends run(), if the conversation may go.
   void leave();
+  /// Whether the conversation may be left for good by `deed` ("Leaving", "/clear"): it is kept,
+  /// perhaps by trying once more; or it can't be, and whoever sits there was told so before.
+  bool may_go(std::string_view deed);
+  /// The conversation has been left: another one is the present one.
+  void has_gone();
   void restore_state();
   void restore(Conversation conversation);
   Conversation conversation() const;
@@ -87,7 +94,9 @@ class Repl {
   std::string model_;     // path, for the file
   std::string attached_;  // texts of /file, for the next message
   Totals totals_;
-  bool quitting_ = false, keeping_failed_ = false, asked_to_lose_ = false;
+  bool quitting_ = false, keeping_failed_ = false;
+  bool lost_ = false;          // a conversation that couldn't be kept
+  std::string asked_to_lose_;  // by which deed, if that was the last to be refused
   int exit_code_ = 0;
 };
 

@@ -15,6 +15,8 @@ constexpr std::size_t kMaxListed = 20;
 }  // namespace
 
 void Repl::clear(const std::string&) {
+  if (!may_go("/clear")) return;
+  has_gone();
   const std::string kept = store_.is_kept() ? store_.name() : "";
   std::erase_if(chat_.messages, [](const text::Message& m) { return m.role != "system"; });
   attached_.clear();
@@ -30,6 +32,7 @@ void Repl::save(const std::string& argument) {
   std::string name = replace ? argument.substr(2) : argument;
   name.erase(0, std::min(name.size(), name.find_first_not_of(' ')));
   if (chat_.messages.empty()) throw std::runtime_error("nothing has been said that could be kept");
+  if (name.empty() && !store_.may_save()) name = store_.name();
   if (!name.empty()) {
     store_.save_as(name, conversation(), replace);
   } else if (store_.keeps() || !store_.name().empty()) {
@@ -39,6 +42,7 @@ void Repl::save(const std::string& argument) {
     throw std::runtime_error("conversations aren't kept now; give a path, as /save ./talk.json");
   }
   keeping_failed_ = false;
+  asked_to_lose_.clear();
   keep_state();
   printer_.note(
       fmt::format("[kept as {0}; leyden chat --resume {0} goes on with it]", store_.name()));
@@ -51,7 +55,9 @@ void Repl::load(const std::string& argument) {
     if (!newest) throw std::runtime_error("there is no other conversation");
     name = newest->name;
   }
+  if (!may_go("/load")) return;
   Conversation loaded = store_.load(name);
+  has_gone();
   const std::string model = loaded.model;
   restore(std::move(loaded));
   restore_state();

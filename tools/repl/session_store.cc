@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kExtension = ".json";
+constexpr const char* kStateExtension = ".kv";
 constexpr const char* kTimeFormat = "%Y-%m-%d-%H%M%S";
 
 bool is_path(const std::string& name) {
@@ -172,10 +173,14 @@ void SessionStore::take(const std::string& name, const fs::path& file,
   name_ = name;
   file_ = file;
   known_ = stamp;
+  asked_ = false;
 }
 
 fs::path SessionStore::state_file() const {
-  return is_kept() ? fs::path(file_).replace_extension(".kv") : fs::path();
+  if (!known_) return {};
+  // A path is a person's choice, and NAME.kv beside it may be theirs, too.
+  if (is_path(name_)) return file_.string() + kStateExtension;
+  return fs::path(file_).replace_extension(kStateExtension);
 }
 
 void SessionStore::forget() {
@@ -191,10 +196,11 @@ void SessionStore::begin() {
   name_.clear();
   file_.clear();
   known_.reset();
+  asked_ = false;
 }
 
 void SessionStore::save(const Conversation& conversation) {
-  if (!keeps() && name_.empty()) return;
+  if (!may_save() || (!keeps() && name_.empty())) return;
   if (name_.empty()) {
     name_ = name_by_time();
     file_ = file_of(name_);
@@ -228,6 +234,7 @@ void SessionStore::save_as(const std::string& name, const Conversation& conversa
   write_conversation(file, conversation);
   if (file != file_ && is_by_time(name_)) forget();
   take(name, file, stamp_of(file));
+  asked_ = true;
 }
 
 Conversation SessionStore::load(const std::string& name) {

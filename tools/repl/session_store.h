@@ -18,8 +18,11 @@ std::filesystem::path state_directory();
 /// is ever written over that this program hasn't itself read or written last.
 class SessionStore {
  public:
-  /// directory: empty if nothing is to be kept; save() then does nothing.
-  explicit SessionStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  /// directory: of the conversations that have a name; empty if there is no place for them, or they
+  /// aren't to be kept. save() then keeps only one that has a path.
+  /// only_if_asked: and that only once save_as() was asked for it.
+  SessionStore(std::filesystem::path directory, bool only_if_asked)
+      : directory_(std::move(directory)), only_if_asked_(only_if_asked) {}
 
   struct Entry {
     std::string name;
@@ -34,10 +37,12 @@ class SessionStore {
   /// The name of the present conversation; empty before it is first saved.
   const std::string& name() const { return name_; }
   bool keeps() const { return !directory_.empty(); }
-  /// Whether the present conversation lies on disk.
-  bool is_kept() const { return known_.has_value(); }
-  /// Where the present conversation's computed state goes, beside its text; empty where there is no
-  /// text.
+  /// Whether save() may write the present conversation.
+  bool may_save() const { return !only_if_asked_ || asked_; }
+  /// Whether the present conversation lies on disk, and what is added to it will.
+  bool is_kept() const { return known_.has_value() && may_save(); }
+  /// Where the present conversation's computed state goes, beside its text: NAME.kv for NAME.json,
+  /// PATH.kv for a path. Empty where there is no text.
   std::filesystem::path state_file() const;
 
   /// The next conversation gets a name of its own when it is saved.
@@ -71,6 +76,7 @@ class SessionStore {
   void forget();
 
   std::filesystem::path directory_;
+  bool only_if_asked_, asked_ = false;
   std::string name_;
   std::filesystem::path file_;
   std::optional<Stamp> known_;  // of file_ when we last read or wrote it
