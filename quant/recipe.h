@@ -30,8 +30,8 @@ struct Recipe {
 ///   bf16      matrices in bf16; routers and the indexer's head weights exact, here and below
 ///   int8      every other matrix in int8
 ///   balanced  int8, but the routed experts in int4
-///   int4      int4, but what makes and reads the latent (kv_a, k_b, v_b), the indexer and the head
-///             in int8
+///   int4      int4, but what makes and reads the latent (kv_a, k_b, v_b), the indexer, the head
+///             and mtp.* in int8
 ///   small     int4 for every matrix that isn't exact
 std::span<const Recipe> named_recipes();
 

@@ -33,8 +33,9 @@ enum class HugePageChoice { kAuto, kThp, kHugetlb, kOff };
 enum class NumaChoice { kAuto, kSplit, kWhole, kInterleave };
 
 struct EngineOptions {
-  /// Recipe for an original checkpoint, quantized while loading: "f32", "bf16", "int8", "int4" or a
-  /// recipe file. Empty: "int8". A leyden container brings its own; naming another is an error.
+  /// Recipe for an original checkpoint or GGUF file, quantized while loading: "f32", "bf16",
+  /// "int8", "balanced", "int4", "small" or a recipe file. Empty: "int8". A leyden container brings
+  /// its own; naming another is an error.
   std::string weights;
   KvCacheFormat kv_cache = KvCacheFormat::kBf16;
   IndexCacheFormat index_cache = IndexCacheFormat::kAuto;
@@ -63,7 +64,8 @@ using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)
 /// sessions may share it, and take turns.
 class Engine {
  public:
-  /// path: a leyden container or the directory of an original checkpoint.
+  /// path: a leyden container, the directory of an original checkpoint, or a GGUF file (its first
+  /// part).
   /// Errors: formats::LoadError saying what is wrong with which file; std::runtime_error for
   ///         options that contradict the model or the machine.
   static std::shared_ptr<const Engine> load(const std::filesystem::path& path,
