@@ -243,8 +243,10 @@ float* Ffn::output_of(const Task& task, std::int64_t column) const {
 void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
   int n_pieces = 0;
   for (const Task& task : tasks_) n_pieces += RowPieces(task.w.down, kBlock).count();
-  // The task a piece belongs to; the piece is then counted from the task's first.
+  // The task a piece belongs to, from the last on as in gate_and_up; the piece is then counted from
+  // the task's first.
   const auto task_of = [&](int& piece) {
+    piece = n_pieces - 1 - piece;
     std::size_t i = 0;
     for (int n; piece >= (n = RowPieces(tasks_[i].w.down, kBlock).count()); ++i) piece -= n;
     return i;
