@@ -34,10 +34,16 @@ void number_calls(std::vector<text::ToolCall>& calls, const std::vector<text::Me
   for (text::ToolCall& call : calls) call.id = fmt::format("call_{}", n++);
 }
 
-/// Refuses messages after which no format has an answer begin. The templates render them all the
+/// Refuses tools that wouldn't become part of the prompt, and messages after which no format has an
+/// answer begin. The templates render them all the
 /// same: an assistant's message, also one with `prefix`, is closed by the end token, and what the
 /// model says then is somebody else's turn.
 void check_answerable(text::ChatFormat format, const std::vector<text::Message>& messages) {
+  if (format == text::ChatFormat::kV3 && offers_tools(messages)) {
+    throw text::ChatError(
+        "the model's chat format, v3, has no form in which tools are offered; describe them in "
+        "the system prompt");
+  }
   const bool v32 = format == text::ChatFormat::kV32;
   std::size_t n = messages.size();
   // V3 and V3.1 move system messages to the front.

@@ -42,8 +42,8 @@ class Chat {
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.
-  /// Errors: text::ChatError, also for another last message; ContextFull. The messages are then as
-  ///         they were.
+  /// Errors: text::ChatError, also for another last message and for tools in V3, which has no form
+  ///         for them; ContextFull. The messages are then as they were.
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 

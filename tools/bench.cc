@@ -83,12 +83,13 @@ void add_bench(CLI::App& app, int&) {
   auto* const command = app.add_subcommand(
       "bench", "Measure tokens per second, beside what this machine can do at most");
   const auto options = std::make_shared<BenchOptions>();
-  take_one_of(
+  auto* const synthetic = take_one_of(
       command->add_option("--synthetic", options->synthetic,
                           "Random weights in a model's true widths, made in memory, instead of -m"),
       {"v3.2", "v3", "lite"});
   command->add_option("--layers", options->layers, "Layers of the synthetic model")
       ->type_name("DENSE+MOE")
+      ->needs(synthetic)
       ->capture_default_str();
   command
       ->add_option("--recipe", options->model.engine.weights,
@@ -111,6 +112,7 @@ void add_bench(CLI::App& app, int&) {
   command->add_option("--json", options->json_file, "Also write all rows as JSON")
       ->type_name("FILE");
   add_model_options(*command, options->model);
+  synthetic->excludes(command->get_option("--model"));
   command->remove_option(command->get_option("--threads"));
   command
       ->add_option("-t,--threads", options->threads,

@@ -46,7 +46,9 @@ test_wrong_usage_is_status_2_and_says_what() {
     "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \
     "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
     "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench --prefill 0 --decode 0" \
-    "bench --layers 0+0 --synthetic lite" "machine --context x"; do
+    "bench --layers 0+0 --synthetic lite" "machine --context x" "run -p x --raw --system y" \
+    "run -p x --raw --thinking on" "bench --synthetic lite -m $checkpoint --layers 1+0 --prefill 1" \
+    "bench --layers 1+1 --prefill 1" "render --lenient"; do
     # shellcheck disable=SC2086
     call $arguments
     exits 2
@@ -58,6 +60,10 @@ test_wrong_usage_is_status_2_and_says_what() {
   says err "--repeat: 0 is out of range, expected 1 to 1000"
   call run -p x --thinking maybe
   says err "--thinking: 'maybe' is not one of on|off"
+  call run -p x --raw --thinking on
+  says err "--raw excludes --thinking on"
+  call run -p x -n 1 --raw --thinking off # which asks for nothing
+  exits 0
   LEYDEN_ISA=mmx call run -p x
   exits 2
   says err "LEYDEN_ISA=mmx"

@@ -66,19 +66,27 @@ test_calls_of_v31_are_printed_as_json() {
   says out '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7' # it broke off, so it is text
   grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
 }
-# Without <think> a model speaks V3. Its call has three line breaks, and the fences are tokens of their own here.
-test_calls_of_v3_are_printed_as_json() {
-  local model=$work/v3 call fence='```' json='```json'
+# Without <think> a model speaks V3, whose prompts have no place for tools.
+test_tools_for_v3_are_refused() {
+  local model=$work/v3 messages tools
+  messages=$(<"$work/messages.json") tools=$(<"$work/tools.json")
   cp -r "$source_dir/models/demo/checkpoint" "$model"
-  sed -i 's/"<think>"/"\\n```json\\n"/; s/"<\/think>"/"\\n```"/' "$model/tokenizer.json"
-  call="<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>moon<｜tool▁sep｜>sun"$'\n'"$json"$'\n7\n'"$fence"'<｜tool▁call▁end｜>'
-  call_tool "$model" v3 "$call<｜tool▁calls▁end｜>"
-  is_called moon # V3 names the type itself
-  call_tool "$model" v3 "$call"
-  is_called moon # only the end of all calls is missing
-  call_tool "$model" v3 "${call%"$fence"*}"
-  says out "moon<｜tool▁sep｜>sun"
-  grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
+  sed -i 's/"<think>"/"<thunk>"/' "$model/tokenizer.json"
+  call run -m "$model" --messages "$work/messages.json" --greedy -n 4
+  exits 0
+  call run -m "$model" -p x --tools "$work/tools.json"
+  refuses "the model's chat format, v3, has no form in which tools are offered"
+  call run -m "$model" --messages <(printf '{"messages": %s, "tools": %s}' "$messages" "$tools")
+  refuses "v3, has no form in which tools are offered"
+  call run -m "$model" -p x --tools <(printf '[]') --greedy -n 4
+  exits 0
+  printf '{"format": "leyden-conversation", "version": 1, "model": "%s", "messages": %s}' "$model" \
+    "${messages/\"Be brief.\"/\"Be brief.\", \"tools\": $tools}" >"$work/kept.json"
+  called="leyden chat --resume"
+  echo "And of Sweden?" | "$leyden" chat --resume "$work/kept.json" --no-save >"$work/out" 2>"$work/err"
+  status=$?
+  exits 1
+  says err "v3, has no form in which tools are offered"
 }
 test_an_answer_to_a_tools_result_is_no_reasoning() {
   cat >"$work/result.json" <<'END'
