@@ -293,6 +293,25 @@ test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   call logits -m "$checkpoint" --tokens 1,99999
   refuses "--tokens: token 99999 is outside the vocabulary of"
 }
+test_questions_that_cannot_be_asked_are_named_with_their_line() {
+  local file=$work/asked.jsonl
+  refused() { # PROMPT EXPECTED SAID [ARGS...]
+    printf '{"prompt_tokens": [1], "expected_tokens": [2]}\n\n' >"$file"
+    printf '{"prompt_tokens": %s, "expected_tokens": %s}\n' "$1" "$2" >>"$file"
+    call eval -m "$checkpoint" --questions "$file" "${@:4}"
+    refuses "$file: line 3: $3"
+    silent out
+  }
+  refused '[]' '[1]' "field 'prompt_tokens' is a list of 0 elements, expected at least one token id"
+  refused '[1]' '[]' "field 'expected_tokens' is a list of 0 elements, expected at least one token id"
+  refused '[1, 99999]' '[1]' "token 99999 is outside the vocabulary of"
+  refused '[1]' '[1, 99999]' "token 99999 is outside the vocabulary of"
+  refused '[1, 2, 3, 4, 5]' '[1]' "a question of 5 tokens with its answer doesn't fit a context of 4" --context 4
+  refused '[1, 2, 3]' '[1, 2, 3]' "a question of 5 tokens with its answer doesn't fit a context of 4" --context 4
+  call eval -m "$checkpoint" --questions "$file" --context 5
+  exits 0
+  says out "/2"
+}
 test_messages_and_tools_that_are_none_are_named() {
   refused() {
     printf '%s' "$2" >"$work/request.json"
