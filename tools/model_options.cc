@@ -4,7 +4,9 @@
 
 #include <iostream>
 
+#include "formats/checkpoint.h"
 #include "formats/container_reader.h"
+#include "formats/recipe_file.h"
 #include "tools/demo_model.h"
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
@@ -29,6 +31,10 @@ void add_choice(CLI::App& command, const std::string& flag, Choice& value,
   };
   take_one_of(command.add_option_function<std::string>(flag, choose, help), words)
       ->default_str(current);
+}
+
+std::filesystem::path path_of(const ModelOptions& options) {
+  return options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
 }
 
 }  // namespace
@@ -120,8 +126,7 @@ void warn(const std::string& warning) {
 
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   ProgressLine progress("loading");
-  const std::filesystem::path path =
-      options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
+  const std::filesystem::path path = path_of(options);
   EngineOptions engine_options = options.engine;
   engine_options.warn = warn;
   auto engine = Engine::load(
@@ -129,6 +134,15 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
       [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   for (const std::string& warning : engine->warnings()) warn(warning);
   return engine;
+}
+
+std::vector<std::filesystem::path> files_of(const ModelOptions& options) {
+  const std::filesystem::path path = path_of(options);
+  std::vector<std::filesystem::path> files = {path};
+  if (!formats::is_container(path)) files = formats::Checkpoint::open(path)->files();
+  if (formats::is_recipe_file(options.engine.weights)) files.emplace_back(options.engine.weights);
+  if (!options.engine.routing_stats.empty()) files.push_back(options.engine.routing_stats);
+  return files;
 }
 
 std::shared_ptr<const Engine> load_reference(ModelOptions options) {

@@ -257,7 +257,7 @@ test_a_conversion_replaces_none_of_its_inputs() {
   local model=$data/gguf/models/v32-small-q8_0 out
   refused_unharmed() { # IN OUT FILE ORIGINAL
     call convert --in "$1" --out "$2" --recipe int8
-    refuses "$2" "is the same file as" "which the container is made from"
+    refuses "$2" "is the same file as" "which it is made from"
     cmp -s "$3" "$4" || fail "$3 was harmed"
   }
   cp "$model.gguf" "$work/m.gguf"
@@ -279,6 +279,45 @@ test_a_conversion_replaces_none_of_its_inputs() {
   done
   call convert --in "$work/original" --out "$work/original/model.leyden" # beside them it may lie
   exits 0
+}
+# spared FILE ARGUMENTS...: every one of these outputs is FILE, which is refused unharmed.
+spared() {
+  cp "$1" "$work/before"
+  call "${@:2}"
+  refuses "is the same file as" "which it is made from"
+  cmp -s "$1" "$work/before" && return
+  fail "$1 was harmed"
+  cp "$work/before" "$1"
+}
+test_reports_and_calibrations_replace_none_of_their_inputs() {
+  local original=$work/spared out=$work/spared.leyden stats=$work/spared_stats.json ids=$work/spared_ids.json
+  local recipe=$work/spared_recipe.json calibration=$work/spared.calibration file
+  cp -r "$checkpoint" "$original"
+  printf '{"name": "mine", "rules": [{"tensors": "*", "format": "int4"}]}' >"$recipe"
+  printf '[1,2,3,4,5,6,7]' >"$ids"
+  call eval -m "$checkpoint" --perplexity "$ids" --routing-stats "$stats"
+  call calibrate -m "$checkpoint" --text "$ids" -o "$calibration"
+  local from=(convert --in "$original" --calibration "$calibration" --recipe "$recipe" --routing-stats "$stats")
+  for file in "$recipe" "$stats"; do spared "$file" "${from[@]}" --out "$file"; done
+  for file in "$recipe" "$stats" "$calibration" "$original"/*; do
+    spared "$file" "${from[@]}" --out "$out" --report "$file"
+  done
+  spared "$recipe" "${from[@]}" --out "$out" --report "$out"
+  spared "$recipe" "${from[@]}" --out "$out" --report "$work/folder/../spared.leyden.partial"
+  nothing_at "$out"
+  cp "$stats" "$work/x.json.partial"
+  spared "$work/x.json.partial" convert --in "$original" --routing-stats "$work/x.json.partial" --out "$out" \
+    --report "$work/x.json"
+  call "${from[@]}" --out "$out" --report "$original/report.json"
+  exits 0
+  for file in "$ids" "$original"/*.safetensors "$original/config.json"; do
+    spared "$file" calibrate -m "$original" --text "$ids" -o "$file"
+  done
+  spared "$recipe" calibrate -m "$original" --weights "$recipe" --text "$ids" -o "$recipe"
+  spared "$out" calibrate -m "$out" --text "$ids" -o "$out"
+  spared "$stats" calibrate -m "$out" --routing-stats "$stats" --text "$ids" -o "$stats"
+  ln -s "$ids" "$work/y.partial"
+  spared "$ids" calibrate -m "$out" --text "$ids" -o "$work/y"
 }
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
