@@ -91,10 +91,11 @@ void add_bench(CLI::App& app, int&) {
       ->type_name("DENSE+MOE")
       ->needs(synthetic)
       ->capture_default_str();
-  command
-      ->add_option("--recipe", options->model.engine.weights,
-                   "Formats of the synthetic weights (default: int4)")
-      ->type_name("RECIPE");
+  auto* const recipe =
+      command
+          ->add_option("--recipe", options->model.engine.weights,
+                       "The same as --weights (synthetic weights: int4 by default)")
+          ->type_name("RECIPE");
   const auto list = [&](const std::string& flag, auto& values, const std::string& help) {
     command->add_option(flag, values, help)->delimiter(',')->type_name("N,...")->check(at_least(0));
   };
@@ -113,6 +114,7 @@ void add_bench(CLI::App& app, int&) {
       ->type_name("FILE");
   add_model_options(*command, options->model);
   synthetic->excludes(command->get_option("--model"));
+  recipe->excludes(command->get_option("--weights"));
   command->remove_option(command->get_option("--threads"));
   command
       ->add_option("-t,--threads", options->threads,

@@ -55,9 +55,11 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   defaults.group("Model");
 
   command
-      .add_option("--weights", engine.weights,
-                  "For a checkpoint: quantize while loading by this recipe "
-                  "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8)")
+      .add_option(
+          "--weights", engine.weights,
+          "For a checkpoint: quantize while loading by this recipe "
+          "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8, but int4 "
+          "for bench --synthetic and machine --plan v3.2|v3|lite)")
       ->type_name("RECIPE");
   add_choice(command, "--kv-cache", engine.kv_cache,
              {{"f32", KvCacheFormat::kF32},
@@ -81,13 +83,15 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
               {"decompress", MlaChoice::kDecompress}},
              "Form of MLA; absorb gives the same bits for any --prefill-chunk");
   command
-      .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
+      .add_option("--prefill-chunk", engine.prefill_chunk,
+                  "Tokens of a prompt computed together, 1 to 8192")
       ->type_name("C")
       ->check(at_least(1))
       ->capture_default_str();
   command
       .add_option("--context", engine.context,
-                  "Tokens the context may hold (default: the model's maximum)")
+                  "Tokens the context may hold (default: the model's maximum, of which plans count "
+                  "4096 tokens at most)")
       ->type_name("N")
       ->check(at_least(1));
   command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")

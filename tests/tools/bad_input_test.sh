@@ -48,7 +48,7 @@ test_wrong_usage_is_status_2_and_says_what() {
     "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench --prefill 0 --decode 0" \
     "bench --layers 0+0 --synthetic lite" "machine --context x" "run -p x --raw --system y" \
     "run -p x --raw --thinking on" "bench --synthetic lite -m $checkpoint --layers 1+0 --prefill 1" \
-    "bench --layers 1+1 --prefill 1" "render --lenient"; do
+    "bench --layers 1+1 --prefill 1" "render --lenient" "bench --recipe int8 --weights f32 --prefill 1"; do
     # shellcheck disable=SC2086
     call $arguments
     exits 2
@@ -67,6 +67,20 @@ test_wrong_usage_is_status_2_and_says_what() {
   LEYDEN_ISA=mmx call run -p x
   exits 2
   says err "LEYDEN_ISA=mmx"
+}
+test_help_tells_the_defaults() {
+  local help
+  call bench --help
+  help=$(tr -s ' \n' ' ' <"$work/out")
+  for text in "default: int8, but int4 for bench --synthetic and machine --plan v3.2|v3|lite" \
+    "The same as --weights (synthetic weights: int4 by default)" "computed together, 1 to 8192" \
+    "the model's maximum, of which plans count 4096 tokens at most"; do
+    [[ $help == *"$text"* ]] || fail "--help lacks '$text'"
+  done
+  called="vm --help"
+  bash "$source_dir/tests/numa/vm" --help >"$work/out"
+  says out "usage: vm "
+  says out "LEYDEN_VM_CACHE"
 }
 test_a_missing_file_is_named() {
   for arguments in "run -m NONE -p x" "run -f NONE" "run --messages NONE" "run -p x --tools NONE" \
