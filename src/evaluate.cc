@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <stdexcept>
 
 #include "formats/load_error.h"
@@ -17,10 +16,6 @@ namespace {
 constexpr std::size_t kHeldRows = 128;
 
 using Row = std::span<const float>;
-
-std::int32_t best_of(Row logits) {
-  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
-}
 
 /// log of the sum of exp(logits).
 double log_sum_exp(Row logits) {
@@ -90,6 +85,10 @@ class DocumentReader {
 };
 
 }  // namespace
+
+std::int32_t best_of(std::span<const float> logits) {
+  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+}
 
 Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 #include "src/model/expert_counts.h"
 
 namespace leyden {
+
+/// The token with the highest logit: the greedy choice.
+std::int32_t best_of(std::span<const float> logits);
 
 /// Texts as token ids; each begins with the model's begin token and stands alone.
 using Documents = std::vector<std::vector<std::int32_t>>;
