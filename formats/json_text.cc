@@ -47,9 +47,7 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_value(const Json& value, JsonStyle style, std::string& out) {
-  const std::string_view comma = style == JsonStyle::kPython ? ", " : ",";
-  const std::string_view colon = style == JsonStyle::kPython ? ": " : ":";
+void append_value(const Json& value, std::string& out) {
   std::string_view separator;
   switch (value.type()) {
     case Json::value_t::object:
@@ -57,9 +55,9 @@ void append_value(const Json& value, JsonStyle style, std::string& out) {
       for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
         out += separator;
         append_quoted(name, out);
-        out += colon;
-        append_value(member, style, out);
-        separator = comma;
+        out += ": ";
+        append_value(member, out);
+        separator = ", ";
       }
       out += '}';
       break;
@@ -67,8 +65,8 @@ void append_value(const Json& value, JsonStyle style, std::string& out) {
       out += '[';
       for (const Json& element : value) {
         out += separator;
-        append_value(element, style, out);
-        separator = comma;
+        append_value(element, out);
+        separator = ", ";
       }
       out += ']';
       break;
@@ -99,9 +97,9 @@ void append_value(const Json& value, JsonStyle style, std::string& out) {
 
 }  // namespace
 
-std::string json_text(const Json& value, JsonStyle style) {
+std::string json_text(const Json& value) {
   std::string out;
-  append_value(value, style, out);
+  append_value(value, out);
   return out;
 }
 

@@ -8,13 +8,10 @@
 
 namespace leyden::formats {
 
-/// How json_text() separates: Python's json.dumps puts ", " and ": ", the compact form "," and ":".
-enum class JsonStyle { kPython, kCompact };
-
 /// `value` as JSON on one line, in the letters of Python's json.dumps(value, ensure_ascii=False):
-/// keys in their order, UTF-8 unescaped, integers of any size exact, floats as Python's repr.
-/// Numbers that aren't finite become null.
-std::string json_text(const Json& value, JsonStyle style = JsonStyle::kPython);
+/// ", " and ": " between things, keys in their order, UTF-8 unescaped, integers of any size exact,
+/// floats as Python's repr. Numbers that aren't finite become null.
+std::string json_text(const Json& value);
 
 /// `text` between quotes, with JSON's escapes. `text` must be UTF-8 and is otherwise copied as is.
 std::string json_quote(std::string_view text);

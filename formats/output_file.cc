@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 namespace leyden::formats {
 namespace {
@@ -20,6 +21,15 @@ bool is_named(int descriptor, const std::filesystem::path& path) {
   }, found{};
   return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
          opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
+}
+
+bool leads_to_same(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code missing;
+  if (std::filesystem::equivalent(a, b, missing)) return true;
+  std::error_code no_a, no_b;
+  const auto at_a = std::filesystem::weakly_canonical(std::filesystem::absolute(a, no_a), no_a);
+  const auto at_b = std::filesystem::weakly_canonical(std::filesystem::absolute(b, no_b), no_b);
+  return !no_a && !no_b && at_a == at_b;
 }
 
 /// Opens PATH.partial and locks it, so that two writers of one file don't mix.
@@ -150,6 +160,19 @@ void OutputFile::commit() {
   if (directory >= 0) ::close(directory);
   errno = reason;
   if (!synced) fail("write the directory entry to disk");
+}
+
+void spare_inputs(const std::filesystem::path& path,
+                  std::span<const std::filesystem::path> inputs) {
+  for (const char* suffix : {"", ".partial"}) {
+    const std::string written = path.string() + suffix;
+    for (const std::filesystem::path& input : inputs) {
+      if (!leads_to_same(written, input)) continue;
+      throw WriteError(written, fmt::format("is the same file as {}, which it is made from; choose "
+                                            "another name for the output",
+                                            input.string()));
+    }
+  }
 }
 
 void check_writable(const std::filesystem::path& path) { const OutputFile file(path, 0); }

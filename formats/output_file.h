@@ -69,6 +69,10 @@ class OutputFile {
   bool stays_ = false;  // PATH.partial, or it has its name already
 };
 
+/// Refuses an output that would replace something it is made from: PATH or PATH.partial leads to
+/// one of the files, by whatever path or link, or would if both were there. Errors: WriteError.
+void spare_inputs(const std::filesystem::path& path, std::span<const std::filesystem::path> inputs);
+
 /// Whether OutputFile could be had at `path` now, for asking before hours of work. Leaves nothing
 /// behind. Errors: WriteError as its constructor's.
 void check_writable(const std::filesystem::path& path);

@@ -38,9 +38,13 @@ quant::Recipe parse_recipe(std::string_view text, const std::string& origin) {
   return recipe;
 }
 
+bool is_recipe_file(const std::string& name_or_file) {
+  return quant::find_recipe(name_or_file) == nullptr && name_or_file.ends_with(".json");
+}
+
 quant::Recipe load_recipe(const std::string& name_or_file) {
   if (const quant::Recipe* named = quant::find_recipe(name_or_file)) return *named;
-  if (!name_or_file.ends_with(".json")) {
+  if (!is_recipe_file(name_or_file)) {
     throw LoadError("recipe '" + name_or_file + "' is unknown, expected " + known_names() +
                     "or a .json file of rules");
   }

@@ -17,6 +17,9 @@ namespace leyden::formats {
 /// Errors: LoadError naming field, value and what is possible.
 quant::Recipe parse_recipe(std::string_view text, const std::string& origin);
 
+/// Whether load_recipe() reads a file: no recipe has that name, and it ends in ".json".
+bool is_recipe_file(const std::string& name_or_file);
+
 /// The named recipe ("int4") or, for a value that ends in ".json", the one in that file.
 /// Errors: LoadError; an unknown name lists the known ones.
 quant::Recipe load_recipe(const std::string& name_or_file);

@@ -1,14 +1,11 @@
 #include "src/convert.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "formats/container_writer.h"
@@ -123,24 +120,6 @@ std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
     blobs.push_back({std::string(model::kExpertCountsBlob), model::to_json(expert_counts)});
   }
   return blobs;
-}
-
-/// The original may be the only copy there is: no file of it is written over, whatever path leads
-/// to it. Errors: formats::WriteError.
-void spare_inputs(const formats::Checkpoint& checkpoint, const ConvertOptions& options) {
-  std::vector<std::filesystem::path> inputs = checkpoint.files();
-  if (options.calibration != nullptr) inputs.emplace_back(options.calibration->source());
-  for (const char* suffix : {"", ".partial", ".partial.journal"}) {
-    const std::string written = options.out.string() + suffix;
-    for (const std::filesystem::path& input : inputs) {
-      std::error_code ignored;  // one of them isn't there
-      if (!std::filesystem::equivalent(written, input, ignored)) continue;
-      throw formats::WriteError(
-          written, fmt::format("is the same file as {}, which the container is made from; choose "
-                               "another name for the container",
-                               input.string()));
-    }
-  }
 }
 
 /// One conversion under way.
@@ -301,10 +280,21 @@ ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quan
   return plan;
 }
 
+std::vector<std::filesystem::path> inputs_of(const formats::Checkpoint& checkpoint,
+                                             const ConvertOptions& options) {
+  std::vector<std::filesystem::path> inputs = checkpoint.files();
+  if (options.calibration != nullptr) inputs.emplace_back(options.calibration->source());
+  inputs.insert(inputs.end(), options.other_inputs.begin(), options.other_inputs.end());
+  return inputs;
+}
+
 ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
                       const ConvertOptions& options, runtime::ThreadTeam& team,
                       const ConvertProgress& progress) {
-  spare_inputs(checkpoint, options);
+  // The original may be the only copy there is.
+  const std::vector<std::filesystem::path> inputs = inputs_of(checkpoint, options);
+  formats::spare_inputs(options.out, inputs);
+  formats::spare_inputs(options.out.string() + ".partial.journal", inputs);
   return Conversion(checkpoint, recipe, options, team, progress).run();
 }
 

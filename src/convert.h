@@ -40,7 +40,12 @@ struct ConvertOptions {
   bool measure = false;   // compare what is written with the original
   const Calibration* calibration = nullptr;
   model::ExpertCounts expert_counts = {};  // kept in the container; empty: nobody has counted
+  /// Where recipe and counts were read; `out` replaces none of them either.
+  std::vector<std::filesystem::path> other_inputs = {};
 };
+/// Every file that the container is made from.
+std::vector<std::filesystem::path> inputs_of(const formats::Checkpoint& checkpoint,
+                                             const ConvertOptions& options);
 
 /// How far a tensor of the container is from the original.
 struct TensorLoss {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <stdexcept>
 
+#include "formats/load_error.h"
 #include "formats/model_config.h"
 #include "src/model/options.h"
 #include "src/session.h"
@@ -16,10 +16,6 @@ namespace {
 constexpr std::size_t kHeldRows = 128;
 
 using Row = std::span<const float>;
-
-std::int32_t best_of(Row logits) {
-  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
-}
 
 /// log of the sum of exp(logits).
 double log_sum_exp(Row logits) {
@@ -53,6 +49,16 @@ void require_room(SessionStatus status, const Session& session, std::size_t n_to
   }
 }
 
+void require_room(const Question& question, std::int32_t capacity) {
+  // The answer's last token is compared, but never computed.
+  const std::size_t n_tokens = question.prompt.size() + question.expected.size() - 1;
+  if (n_tokens <= static_cast<std::size_t>(capacity)) return;
+  throw formats::LoadError(question.origin,
+                           "a question of " + std::to_string(n_tokens) +
+                               " tokens with its answer doesn't fit a context of " +
+                               std::to_string(capacity));
+}
+
 /// A session that gives the logits of a document piece by piece.
 class DocumentReader {
  public:
@@ -79,6 +85,10 @@ class DocumentReader {
 };
 
 }  // namespace
+
+std::int32_t best_of(std::span<const float> logits) {
+  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+}
 
 Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {
@@ -184,26 +194,27 @@ std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
   Session session(engine);
   const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
   std::uint64_t total = 0, done = 0;
-  for (const Question& q : questions) total += q.prompt.size();
+  for (const Question& q : questions) {
+    require_room(q, session.capacity());
+    total += q.prompt.size();
+  }
   std::map<std::string, Score> scores;
   for (const Question& q : questions) {
     Score& score = scores[q.kind];
     ++score.asked;
     done += q.prompt.size();
     session.truncate(0);
-    if (session.prefill(q.prompt) == SessionStatus::kOk && !q.expected.empty()) {
-      // Greedy decoding gives the expected answer exactly if, fed with it, the model would choose
-      // each of its tokens next; so all of it can be checked at once.
-      bool right = best_of(session.logits()) == q.expected.front();
-      const auto fed = std::span(q.expected).first(q.expected.size() - 1);
-      std::vector<float> logits(fed.size() * vocab);
-      right = right &&
-              (fed.empty() || session.prefill_traced(fed, logits, nullptr) == SessionStatus::kOk);
-      for (std::size_t t = 0; right && t < fed.size(); ++t) {
-        right = best_of(Row(logits).subspan(t * vocab, vocab)) == q.expected[t + 1];
-      }
-      score.right += right ? 1 : 0;
+    session.prefill(q.prompt);
+    // Greedy decoding gives the expected answer exactly if, fed with it, the model would choose
+    // each of its tokens next; so all of it can be checked at once.
+    bool right = best_of(session.logits()) == q.expected.front();
+    const auto fed = std::span(q.expected).first(q.expected.size() - 1);
+    std::vector<float> logits(fed.size() * vocab);
+    if (right && !fed.empty()) session.prefill_traced(fed, logits, nullptr);
+    for (std::size_t t = 0; right && t < fed.size(); ++t) {
+      right = best_of(Row(logits).subspan(t * vocab, vocab)) == q.expected[t + 1];
     }
+    score.right += right ? 1 : 0;
     if (progress) progress(done, total);
   }
   return scores;

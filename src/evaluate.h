@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 #include "src/model/expert_counts.h"
 
 namespace leyden {
+
+/// The token with the highest logit: the greedy choice.
+std::int32_t best_of(std::span<const float> logits);
 
 /// Texts as token ids; each begins with the model's begin token and stands alone.
 using Documents = std::vector<std::vector<std::int32_t>>;
@@ -42,15 +46,17 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
                                   const Documents& documents,
                                   const EvaluationProgress& progress = {});
 
-/// A prompt and the only answer that counts as right, end token included.
+/// A prompt and the only answer that counts as right, end token included; neither is empty.
 struct Question {
-  std::string id, kind;
+  std::string origin;  // where it was read, for messages
+  std::string kind;
   std::vector<std::int32_t> prompt, expected;
 };
 struct Score {
   int right = 0, asked = 0;
 };
-/// Right answers of greedy decoding, by kind. Questions longer than the context count as wrong.
+/// Right answers of greedy decoding, by kind.
+/// Errors: formats::LoadError before the first is asked, if one doesn't fit the context.
 std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
                                     const std::vector<Question>& questions,
                                     const EvaluationProgress& progress = {});

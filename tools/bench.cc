@@ -83,17 +83,19 @@ void add_bench(CLI::App& app, int&) {
   auto* const command = app.add_subcommand(
       "bench", "Measure tokens per second, beside what this machine can do at most");
   const auto options = std::make_shared<BenchOptions>();
-  take_one_of(
+  auto* const synthetic = take_one_of(
       command->add_option("--synthetic", options->synthetic,
                           "Random weights in a model's true widths, made in memory, instead of -m"),
       {"v3.2", "v3", "lite"});
   command->add_option("--layers", options->layers, "Layers of the synthetic model")
       ->type_name("DENSE+MOE")
+      ->needs(synthetic)
       ->capture_default_str();
-  command
-      ->add_option("--recipe", options->model.engine.weights,
-                   "Formats of the synthetic weights (default: int4)")
-      ->type_name("RECIPE");
+  auto* const recipe =
+      command
+          ->add_option("--recipe", options->model.engine.weights,
+                       "The same as --weights (synthetic weights: int4 by default)")
+          ->type_name("RECIPE");
   const auto list = [&](const std::string& flag, auto& values, const std::string& help) {
     command->add_option(flag, values, help)->delimiter(',')->type_name("N,...")->check(at_least(0));
   };
@@ -111,6 +113,8 @@ void add_bench(CLI::App& app, int&) {
   command->add_option("--json", options->json_file, "Also write all rows as JSON")
       ->type_name("FILE");
   add_model_options(*command, options->model);
+  synthetic->excludes(command->get_option("--model"));
+  recipe->excludes(command->get_option("--weights"));
   command->remove_option(command->get_option("--threads"));
   command
       ->add_option("-t,--threads", options->threads,

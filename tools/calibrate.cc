@@ -24,6 +24,9 @@ struct CalibrateOptions {
 };
 
 void run_calibrate(const CalibrateOptions& options) {
+  std::vector<std::filesystem::path> inputs = files_of(options.model);
+  inputs.emplace_back(options.text);
+  formats::spare_inputs(options.out, inputs);
   formats::check_writable(options.out);
   const auto engine = load_engine(options.model);
   const auto longest =

@@ -8,6 +8,7 @@
 
 #include "formats/json.h"
 #include "formats/model_config.h"
+#include "formats/output_file.h"
 #include "formats/recipe_file.h"
 #include "src/model_costs.h"
 #include "src/runtime/cores.h"
@@ -93,14 +94,28 @@ void write_report(const CommandOptions& options, const quant::Recipe& recipe,
   write_json(options.report, report);
 }
 
+/// Errors: formats::WriteError if the report would replace the container, or what that is made
+/// from.
+void check_report(const CommandOptions& options, const formats::Checkpoint& checkpoint) {
+  std::vector<std::filesystem::path> taken = inputs_of(checkpoint, options.convert);
+  const std::string out = options.convert.out.string();
+  for (const char* suffix : {"", ".partial", ".partial.journal"}) taken.emplace_back(out + suffix);
+  formats::spare_inputs(options.report, taken);
+  check_json_target(options.report);
+}
+
 void run_convert(CommandOptions options) {
   const auto checkpoint = formats::Checkpoint::open(options.in);
   const quant::Recipe recipe = formats::load_recipe(options.recipe);
+  if (formats::is_recipe_file(options.recipe)) {
+    options.convert.other_inputs.emplace_back(options.recipe);
+  }
   std::optional<Calibration> calibration;
   if (!options.calibration.empty()) {
     options.convert.calibration = &calibration.emplace(Calibration::load(options.calibration));
   }
   if (!options.routing_stats.empty()) {
+    options.convert.other_inputs.emplace_back(options.routing_stats);
     options.convert.expert_counts =
         model::parse_expert_counts(formats::read_text_file(options.routing_stats),
                                    checkpoint->config(), options.routing_stats);
@@ -110,7 +125,7 @@ void run_convert(CommandOptions options) {
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
   if (options.dry_run) return print_costs(*checkpoint, recipe, plan, source_bytes, threads);
 
-  if (!options.report.empty()) check_json_target(options.report);
+  if (!options.report.empty()) check_report(options, *checkpoint);
   runtime::ThreadTeam team(threads);
   options.convert.measure = !options.report.empty();
   const auto start = std::chrono::steady_clock::now();

@@ -23,6 +23,12 @@ struct EvalOptions {
   std::string perplexity, questions, kl, routing_stats, json_file;
 };
 
+/// At least one token.
+std::vector<std::int32_t> some_tokens_of(const formats::JsonField& list) {
+  if (list.size() == 0) list.refuse("at least one token id");
+  return tokens_of(list);
+}
+
 /// JSON lines with kind, prompt_tokens and expected_tokens (models/demo/eval/items.jsonl).
 std::vector<Question> read_questions(const std::string& file) {
   std::ifstream in(file);
@@ -34,9 +40,9 @@ std::vector<Question> read_questions(const std::string& file) {
     const std::string origin = fmt::format("{}: line {}", file, number);
     const formats::Json document = formats::parse_json(line, origin);
     const formats::JsonField item(document, origin);
-    questions.push_back({item.string_or("id", ""), item.string_or("kind", "all"),
-                         tokens_of(item.at("prompt_tokens")),
-                         tokens_of(item.at("expected_tokens"))});
+    questions.push_back({origin, item.string_or("kind", "all"),
+                         some_tokens_of(item.at("prompt_tokens")),
+                         some_tokens_of(item.at("expected_tokens"))});
   }
   if (questions.empty()) throw formats::LoadError(file, "there are no questions in it");
   return questions;
@@ -76,7 +82,8 @@ void run_eval(const EvalOptions& options) {
     require_in_vocabulary(document, engine->vocab_size(), options.perplexity);
   }
   for (const Question& question : questions) {
-    require_in_vocabulary(question.prompt, engine->vocab_size(), options.questions);
+    require_in_vocabulary(question.prompt, engine->vocab_size(), question.origin);
+    require_in_vocabulary(question.expected, engine->vocab_size(), question.origin);
   }
   nlohmann::json out;
   std::FILE* const text = human_output(options.json_file);

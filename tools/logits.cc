@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "formats/input_file.h"
 #include "formats/json.h"
 #include "formats/model_config.h"
+#include "src/evaluate.h"
 #include "src/model/options.h"
 #include "src/session.h"
 #include "tools/commands.h"
@@ -25,10 +25,6 @@ struct LogitsOptions {
   int decode = 0;
   bool trace = false;
 };
-
-std::int32_t best_of(std::span<const float> logits) {
-  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
-}
 
 json trace_json(const model::Trace& trace, bool has_indexer, json& experts) {
   json topk = json::array();

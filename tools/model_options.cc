@@ -4,7 +4,9 @@
 
 #include <iostream>
 
+#include "formats/checkpoint.h"
 #include "formats/container_reader.h"
+#include "formats/recipe_file.h"
 #include "tools/demo_model.h"
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
@@ -31,6 +33,10 @@ void add_choice(CLI::App& command, const std::string& flag, Choice& value,
       ->default_str(current);
 }
 
+std::filesystem::path path_of(const ModelOptions& options) {
+  return options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options, bool requires_model) {
@@ -49,9 +55,11 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   defaults.group("Model");
 
   command
-      .add_option("--weights", engine.weights,
-                  "For a checkpoint: quantize while loading by this recipe "
-                  "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8)")
+      .add_option(
+          "--weights", engine.weights,
+          "For a checkpoint: quantize while loading by this recipe "
+          "(f32, bf16, int8, balanced, int4, small, or a JSON file; default: int8, but int4 "
+          "for bench --synthetic and machine --plan v3.2|v3|lite)")
       ->type_name("RECIPE");
   add_choice(command, "--kv-cache", engine.kv_cache,
              {{"f32", KvCacheFormat::kF32},
@@ -75,13 +83,15 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
               {"decompress", MlaChoice::kDecompress}},
              "Form of MLA; absorb gives the same bits for any --prefill-chunk");
   command
-      .add_option("--prefill-chunk", engine.prefill_chunk, "Tokens of a prompt computed together")
+      .add_option("--prefill-chunk", engine.prefill_chunk,
+                  "Tokens of a prompt computed together, 1 to 8192")
       ->type_name("C")
       ->check(at_least(1))
       ->capture_default_str();
   command
       .add_option("--context", engine.context,
-                  "Tokens the context may hold (default: the model's maximum)")
+                  "Tokens the context may hold (default: the model's maximum, of which plans count "
+                  "4096 tokens at most)")
       ->type_name("N")
       ->check(at_least(1));
   command.add_option("-t,--threads", engine.threads, "Threads (default: physical cores)")
@@ -120,8 +130,7 @@ void warn(const std::string& warning) {
 
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   ProgressLine progress("loading");
-  const std::filesystem::path path =
-      options.model.empty() ? find_demo_model() : std::filesystem::path(options.model);
+  const std::filesystem::path path = path_of(options);
   EngineOptions engine_options = options.engine;
   engine_options.warn = warn;
   auto engine = Engine::load(
@@ -129,6 +138,15 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
       [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   for (const std::string& warning : engine->warnings()) warn(warning);
   return engine;
+}
+
+std::vector<std::filesystem::path> files_of(const ModelOptions& options) {
+  const std::filesystem::path path = path_of(options);
+  std::vector<std::filesystem::path> files = {path};
+  if (!formats::is_container(path)) files = formats::Checkpoint::open(path)->files();
+  if (formats::is_recipe_file(options.engine.weights)) files.emplace_back(options.engine.weights);
+  if (!options.engine.routing_stats.empty()) files.push_back(options.engine.routing_stats);
+  return files;
 }
 
 std::shared_ptr<const Engine> load_reference(ModelOptions options) {

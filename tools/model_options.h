@@ -1,8 +1,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "src/engine.h"
 
@@ -25,6 +27,10 @@ void warn(const std::string& warning);
 
 /// Loads the model, with a progress line on standard error if that is a terminal.
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
+
+/// The files that load_engine() reads, for outputs that must not replace them.
+/// Errors: formats::LoadError if the model isn't one.
+std::vector<std::filesystem::path> files_of(const ModelOptions& options);
 
 /// The same for a model to compare with: an original checkpoint runs in floats throughout, a
 /// container as it is.

@@ -68,11 +68,14 @@ void add_render(CLI::App& app, int&) {
                    "File of conversations, one per line; - is standard input")
       ->type_name("FILE")
       ->capture_default_str();
-  command->add_flag("--parse", options->parse,
-                    "The other way: completions in, messages out; \"text\" and \"thinking\" in a "
-                    "line, \"message\" or \"error\" in the answer");
-  command->add_flag("--lenient", options->lenient,
-                    "With --parse: never an error, what isn't by the letter is content");
+  auto* const parse = command->add_flag(
+      "--parse", options->parse,
+      "The other way: completions in, messages out; \"text\" and \"thinking\" in a "
+      "line, \"message\" or \"error\" in the answer");
+  command
+      ->add_flag("--lenient", options->lenient,
+                 "With --parse: never an error, what isn't by the letter is content")
+      ->needs(parse);
   command->footer(
       "A line has \"messages\" and, if wanted, \"tools\", \"thinking\", \"drop_thinking\" (v3.2),\n"
       "\"add_generation_prompt\" (v3, v3.1), \"add_bos\" and \"format\". It is answered by\n"

@@ -165,13 +165,15 @@ void add_run(CLI::App& app, int& exit_code) {
                        "JSON file of tools to offer, a list of {type, function}; calls are printed "
                        "after the text, as JSON")
           ->type_name("FILE");
-  command->add_option("--system", run->system, "System prompt")->excludes(messages);
+  auto* const system =
+      command->add_option("--system", run->system, "System prompt")->excludes(messages);
   take_one_of(command->add_option("--thinking", run->thinking, "Let the model think first"),
               {"on", "off"})
       ->capture_default_str();
   command->add_flag("--raw", run->raw, "Continue the text as it stands, without a chat format")
       ->excludes(messages)
-      ->excludes(tools);
+      ->excludes(tools)
+      ->excludes(system);
   command->add_option("-n,--max-tokens", run->max_tokens, "Tokens of the answer at most")
       ->type_name("N")
       ->check(at_least(1));
@@ -186,6 +188,7 @@ void add_run(CLI::App& app, int& exit_code) {
     if (prompt->empty() && file->empty() && messages->empty()) {
       throw CLI::RequiredError("-p, -f or --messages");
     }
+    if (run->raw && run->thinking == "on") throw CLI::ExcludesError("--raw", "--thinking on");
     exit_code = run_run(*run);
   });
 }

@@ -32,8 +32,6 @@ class CompletionParser {
   /// The answer has ended, by itself or not.
   Delta finish();
 
-  /// Whether the text so far ends inside the reasoning.
-  bool in_reasoning() const { return state_ == State::kReasoning; }
   /// All deltas so far as one message.
   const Message& message() const { return message_; }
 

@@ -42,10 +42,6 @@ TEST(Json, WritesFloatsAsPythonDoes) {
             "[100000.0, 1000000000000000.0, 1e+22, 0.0001, 1e-05, 1.5, 5e-324, 0]");
 }
 
-TEST(Json, CompactStyleHasNoSpaces) {
-  EXPECT_EQ(json_text(parse_json("{ \"a\" : [1, 2] }", "x"), JsonStyle::kCompact), "{\"a\":[1,2]}");
-}
-
 TEST(Json, ErrorsNameFileAndByte) {
   EXPECT_THAT(parse_error("{\"a\": 1, }"), testing::StartsWith("x.json: byte 9: syntax error"));
   EXPECT_THAT(parse_error(""), testing::StartsWith("x.json: byte 0: "));

@@ -46,7 +46,9 @@ test_wrong_usage_is_status_2_and_says_what() {
     "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \
     "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
     "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench --prefill 0 --decode 0" \
-    "bench --layers 0+0 --synthetic lite" "machine --context x"; do
+    "bench --layers 0+0 --synthetic lite" "machine --context x" "run -p x --raw --system y" \
+    "run -p x --raw --thinking on" "bench --synthetic lite -m $checkpoint --layers 1+0 --prefill 1" \
+    "bench --layers 1+1 --prefill 1" "render --lenient" "bench --recipe int8 --weights f32 --prefill 1"; do
     # shellcheck disable=SC2086
     call $arguments
     exits 2
@@ -58,9 +60,27 @@ test_wrong_usage_is_status_2_and_says_what() {
   says err "--repeat: 0 is out of range, expected 1 to 1000"
   call run -p x --thinking maybe
   says err "--thinking: 'maybe' is not one of on|off"
+  call run -p x --raw --thinking on
+  says err "--raw excludes --thinking on"
+  call run -p x -n 1 --raw --thinking off # which asks for nothing
+  exits 0
   LEYDEN_ISA=mmx call run -p x
   exits 2
   says err "LEYDEN_ISA=mmx"
+}
+test_help_tells_the_defaults() {
+  local help
+  call bench --help
+  help=$(tr -s ' \n' ' ' <"$work/out")
+  for text in "default: int8, but int4 for bench --synthetic and machine --plan v3.2|v3|lite" \
+    "The same as --weights (synthetic weights: int4 by default)" "computed together, 1 to 8192" \
+    "the model's maximum, of which plans count 4096 tokens at most"; do
+    [[ $help == *"$text"* ]] || fail "--help lacks '$text'"
+  done
+  called="vm --help"
+  bash "$source_dir/tests/numa/vm" --help >"$work/out"
+  says out "usage: vm "
+  says out "LEYDEN_VM_CACHE"
 }
 test_a_missing_file_is_named() {
   for arguments in "run -m NONE -p x" "run -f NONE" "run --messages NONE" "run -p x --tools NONE" \
@@ -251,7 +271,7 @@ test_a_conversion_replaces_none_of_its_inputs() {
   local model=$data/gguf/models/v32-small-q8_0 out
   refused_unharmed() { # IN OUT FILE ORIGINAL
     call convert --in "$1" --out "$2" --recipe int8
-    refuses "$2" "is the same file as" "which the container is made from"
+    refuses "$2" "is the same file as" "which it is made from"
     cmp -s "$3" "$4" || fail "$3 was harmed"
   }
   cp "$model.gguf" "$work/m.gguf"
@@ -274,6 +294,45 @@ test_a_conversion_replaces_none_of_its_inputs() {
   call convert --in "$work/original" --out "$work/original/model.leyden" # beside them it may lie
   exits 0
 }
+# spared FILE ARGUMENTS...: every one of these outputs is FILE, which is refused unharmed.
+spared() {
+  cp "$1" "$work/before"
+  call "${@:2}"
+  refuses "is the same file as" "which it is made from"
+  cmp -s "$1" "$work/before" && return
+  fail "$1 was harmed"
+  cp "$work/before" "$1"
+}
+test_reports_and_calibrations_replace_none_of_their_inputs() {
+  local original=$work/spared out=$work/spared.leyden stats=$work/spared_stats.json ids=$work/spared_ids.json
+  local recipe=$work/spared_recipe.json calibration=$work/spared.calibration file
+  cp -r "$checkpoint" "$original"
+  printf '{"name": "mine", "rules": [{"tensors": "*", "format": "int4"}]}' >"$recipe"
+  printf '[1,2,3,4,5,6,7]' >"$ids"
+  call eval -m "$checkpoint" --perplexity "$ids" --routing-stats "$stats"
+  call calibrate -m "$checkpoint" --text "$ids" -o "$calibration"
+  local from=(convert --in "$original" --calibration "$calibration" --recipe "$recipe" --routing-stats "$stats")
+  for file in "$recipe" "$stats"; do spared "$file" "${from[@]}" --out "$file"; done
+  for file in "$recipe" "$stats" "$calibration" "$original"/*; do
+    spared "$file" "${from[@]}" --out "$out" --report "$file"
+  done
+  spared "$recipe" "${from[@]}" --out "$out" --report "$out"
+  spared "$recipe" "${from[@]}" --out "$out" --report "$work/folder/../spared.leyden.partial"
+  nothing_at "$out"
+  cp "$stats" "$work/x.json.partial"
+  spared "$work/x.json.partial" convert --in "$original" --routing-stats "$work/x.json.partial" --out "$out" \
+    --report "$work/x.json"
+  call "${from[@]}" --out "$out" --report "$original/report.json"
+  exits 0
+  for file in "$ids" "$original"/*.safetensors "$original/config.json"; do
+    spared "$file" calibrate -m "$original" --text "$ids" -o "$file"
+  done
+  spared "$recipe" calibrate -m "$original" --weights "$recipe" --text "$ids" -o "$recipe"
+  spared "$out" calibrate -m "$out" --text "$ids" -o "$out"
+  spared "$stats" calibrate -m "$out" --routing-stats "$stats" --text "$ids" -o "$stats"
+  ln -s "$ids" "$work/y.partial"
+  spared "$ids" calibrate -m "$out" --text "$ids" -o "$work/y"
+}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"
@@ -286,6 +345,25 @@ test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   done
   call logits -m "$checkpoint" --tokens 1,99999
   refuses "--tokens: token 99999 is outside the vocabulary of"
+}
+test_questions_that_cannot_be_asked_are_named_with_their_line() {
+  local file=$work/asked.jsonl
+  refused() { # PROMPT EXPECTED SAID [ARGS...]
+    printf '{"prompt_tokens": [1], "expected_tokens": [2]}\n\n' >"$file"
+    printf '{"prompt_tokens": %s, "expected_tokens": %s}\n' "$1" "$2" >>"$file"
+    call eval -m "$checkpoint" --questions "$file" "${@:4}"
+    refuses "$file: line 3: $3"
+    silent out
+  }
+  refused '[]' '[1]' "field 'prompt_tokens' is a list of 0 elements, expected at least one token id"
+  refused '[1]' '[]' "field 'expected_tokens' is a list of 0 elements, expected at least one token id"
+  refused '[1, 99999]' '[1]' "token 99999 is outside the vocabulary of"
+  refused '[1]' '[1, 99999]' "token 99999 is outside the vocabulary of"
+  refused '[1, 2, 3, 4, 5]' '[1]' "a question of 5 tokens with its answer doesn't fit a context of 4" --context 4
+  refused '[1, 2, 3]' '[1, 2, 3]' "a question of 5 tokens with its answer doesn't fit a context of 4" --context 4
+  call eval -m "$checkpoint" --questions "$file" --context 5
+  exits 0
+  says out "/2"
 }
 test_messages_and_tools_that_are_none_are_named() {
   refused() {

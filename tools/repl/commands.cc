@@ -8,6 +8,7 @@
 
 #include "tools/repl/completion.h"
 #include "tools/repl/settings.h"
+#include "tools/units.h"
 
 namespace leyden::tools {
 namespace {
@@ -127,14 +128,13 @@ void Repl::think(const std::string& argument) {
 }
 
 void Repl::show_stats(const std::string&) {
-  const auto rate = [](int n, double seconds) { return seconds > 0 ? n / seconds : 0.0; };
-  printer_.say(
-      fmt::format("answers   {}\nread      {} tokens in {:.2f} s, {:.1f} tokens/s\n"
-                  "wrote     {} tokens in {:.2f} s, {:.1f} tokens/s\ncontext   {} of {} tokens",
-                  totals_.answers, totals_.prompt_tokens, totals_.prefill_seconds,
-                  rate(totals_.prompt_tokens, totals_.prefill_seconds), totals_.generated_tokens,
-                  totals_.decode_seconds, rate(totals_.generated_tokens, totals_.decode_seconds),
-                  chat_.session().position(), chat_.session().capacity()));
+  printer_.say(fmt::format(
+      "answers   {}\nread      {} tokens in {:.2f} s, {:.1f} tokens/s\n"
+      "wrote     {} tokens in {:.2f} s, {:.1f} tokens/s\ncontext   {} of {} tokens",
+      totals_.answers, totals_.prompt_tokens, totals_.prefill_seconds,
+      per_second(totals_.prompt_tokens, totals_.prefill_seconds), totals_.generated_tokens,
+      totals_.decode_seconds, per_second(totals_.generated_tokens, totals_.decode_seconds),
+      chat_.session().position(), chat_.session().capacity()));
 }
 
 }  // namespace leyden::tools

@@ -14,13 +14,12 @@
 #include "tools/repl/commands.h"
 #include "tools/repl/quiet_terminal.h"
 #include "tools/terminal.h"
+#include "tools/units.h"
 
 namespace leyden::tools {
 namespace {
 
 constexpr int kSignalStatus = 128;  // plus the signal's number, as shells count
-
-double per_second(int n, double seconds) { return seconds > 0 ? n / seconds : 0; }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
 
