@@ -137,8 +137,7 @@ void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
 
 void Ffn::gate_and_up(runtime::ThreadTeam& team) {
   // A block of hidden columns times a panel of tokens, which gate and up find in the same cache.
-  // What's recorded is summed in the order of the tokens, hence in one piece.
-  const bool by_panel = product_observer.load(std::memory_order_relaxed) == nullptr;
+  const bool by_panel = !are_products_seen();
   // From the last task on: the shared expert, whose tokens are the most, isn't waited for in the
   // end.
   int n_pieces = 0;

@@ -97,8 +97,7 @@ class Cut {
  public:
   Cut(const Linear& product, std::int64_t piece_cost)
       : product_(&product), rows_(product.w, rows_per_piece(product, piece_cost)) {
-    // What's recorded is summed in the order of the tokens.
-    if (product_observer.load(std::memory_order_relaxed) != nullptr) return;
+    if (are_products_seen()) return;
     const std::int64_t panels = piece_cost / cell_cost(product);
     panels_per_piece_ = static_cast<int>(std::clamp<std::int64_t>(panels, 1, n_panels_));
   }

@@ -42,6 +42,12 @@ class ProductObserver {
 /// multiply has to carry it.
 inline std::atomic<ProductObserver*> product_observer = nullptr;
 
+/// Whether somebody sees products. What is seen may be summed in the order of the tokens, so all
+/// tokens of a product then stay together in one piece.
+inline bool are_products_seen() {
+  return product_observer.load(std::memory_order_relaxed) != nullptr;
+}
+
 /// What a thread will probably multiply next: weights, if not those that follow in memory, and
 /// what they multiply.
 struct NextProduct {

@@ -9,7 +9,6 @@
 namespace leyden::model {
 namespace {
 
-/// What tokens first ... first + n - 1 of the inputs give, token by token.
 using Outputs = std::vector<std::vector<float>>;  // [product]: [tokens, rows]
 
 /// Products of one input by matrices of several formats, as a layer has them.
@@ -29,6 +28,7 @@ class SeveralProducts : public testing::Test {
 
   std::int64_t cols() const { return matrices_.front().cols; }
 
+  /// What n tokens of the input give, from token `first` on.
   Outputs multiply_all(int n_threads, int first, int n) const {
     runtime::ThreadTeam team(n_threads);
     ActivationNeeds needs;

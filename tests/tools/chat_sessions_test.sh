@@ -359,13 +359,17 @@ test_without_saving_a_resumed_file_stays_as_it_was_until_asked() {
   ends 0
   [[ -f $file.kv ]] || fail "no state"
 }
-test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
+# A conversation whose folder has become a file.
+starts_where_nothing_can_be_kept() {
   start --greedy
   mkdir -p "$XDG_STATE_HOME/leyden"
   rm -r "$XDG_STATE_HOME/leyden/sessions"
   : >"$XDG_STATE_HOME/leyden/sessions"
   enter "What is 7 + 8?"
   sees "can't keep this: "
+}
+test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
+  starts_where_nothing_can_be_kept
   sees "Not a directory"
   prompts
   keys C-d
@@ -378,12 +382,7 @@ test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
   keys C-d
   ends 0
   grep -q "7 + 8" "$work/home/rescued.json" || fail "it wasn't rescued"
-  XDG_STATE_HOME=$work/home/other start --greedy
-  mkdir -p "$work/home/other/leyden"
-  rm -r "$work/home/other/leyden/sessions"
-  : >"$work/home/other/leyden/sessions"
-  enter "What is 7 + 8?"
-  sees "can't keep this: "
+  XDG_STATE_HOME=$work/home/other starts_where_nothing_can_be_kept
   prompts
   keys C-c
   sees "(Ctrl-C again or Ctrl-D leaves)"
@@ -396,12 +395,7 @@ test_leaving_with_what_can_not_be_kept_is_asked_and_a_failure() {
 }
 test_clearing_or_loading_over_what_can_not_be_kept_is_asked() {
   printf 'What is 2 + 3?\n/save %s\n' "$work/home/other.json" | pipe
-  start --greedy
-  mkdir -p "$XDG_STATE_HOME/leyden"
-  rm -r "$XDG_STATE_HOME/leyden/sessions"
-  : >"$XDG_STATE_HOME/leyden/sessions"
-  enter "What is 7 + 8?"
-  sees "can't keep this: "
+  starts_where_nothing_can_be_kept
   prompts
   enter "/clear"
   sees "/clear would lose it. /save PATH keeps it elsewhere; /clear again does it."
