@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <mutex>
+
 #include "formats/recipe_file.h"
 #include "src/recipes.h"
 #include "tests/model/golden.h"
@@ -68,6 +71,35 @@ TEST_F(SeveralProducts, AreThoseOfEveryToken) {
   for (const int threads : {1, 2, 5, 16}) {
     EXPECT_EQ(multiply_all(threads, 0, kTokens), expected) << threads << " threads";
   }
+}
+
+/// How often the product of a matrix was seen, by the matrix' first tile.
+class SightCounter final : public ProductObserver {
+ public:
+  SightCounter() { product_observer = this; }
+  ~SightCounter() override { product_observer = nullptr; }
+  void see(const PlacedMatrix& w, PanelSpan) override {
+    const std::lock_guard lock(mutex_);
+    ++seen_[w.tile(0)];
+  }
+  int of(const PlacedMatrix& w) const { return seen_.at(w.tile(0)); }
+
+ private:
+  std::mutex mutex_;
+  std::map<const std::byte*, int> seen_;
+};
+
+// Their sum over tokens has one order only if nobody divides the tokens.
+TEST_F(SeveralProducts, AreSeenWithAllTheirTokens) {
+  const Golden golden("v32-tiny-fp8");
+  ASSERT_GT(golden.tokens.size(), static_cast<std::size_t>(simd::kPanelTokens));
+  runtime::ThreadTeam team(16);
+  const SightCounter counter;
+  logits_of(*model_, {AttentionMode::kAuto, MlaMode::kAuto, {}}, golden.tokens, 512, team);
+  const LayerWeights& layer = model_->weights.layers.back();
+  for (const PlacedMatrix& w : matrices_) EXPECT_EQ(counter.of(w), 1);
+  EXPECT_EQ(counter.of(layer.moe->shared->gate), 1);
+  EXPECT_EQ(counter.of(layer.moe->shared->up), 1);
 }
 
 }  // namespace
