@@ -121,6 +121,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
 
   // Asked once: in a virtual machine every question to the CPU is answered by its host.
   const bool through_l2 = simd::leads_through_l2();
+  const bool loads_are_scarce = simd::loads_are_scarce();
   const std::byte* const memory = weights();
   Limits limits(team, kernels, {memory, kWeightBytes}, format.is_integer);
   limits.measure();
@@ -150,6 +151,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.out_stride = shape.rows;
       args.through_l2 = through_l2;
       args.bf16_at_once = format.bf16_at_once;
+      args.loads_are_scarce = loads_are_scarce;
       args.scratch = scratch.of(worker);
       (kernels.*format.matmul)(args);
     });

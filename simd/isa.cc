@@ -80,6 +80,19 @@ bool is_intel() {
   return vendor.ebx == kGenu && vendor.edx == kIneI && vendor.ecx == kNtel;
 }
 
+bool is_amd() {
+  const Registers vendor = cpuid(0);
+  constexpr std::uint32_t kAuth = 0x68747541, kEnti = 0x69746e65, kCamd = 0x444d4163;
+  return vendor.ebx == kAuth && vendor.edx == kEnti && vendor.ecx == kCamd;
+}
+
+/// As "Processor Programming Reference" (AMD 55898) reads function 1.
+std::uint32_t family() {
+  const std::uint32_t eax = cpuid(1).eax;
+  const std::uint32_t base = eax >> 8 & 0xf, extended = eax >> 20 & 0xff;
+  return base == 0xf ? base + extended : base;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) {
@@ -126,6 +139,11 @@ std::vector<Isa> available_isas() {
 bool leads_through_l2() { return is_intel(); }
 
 bool dots_bf16_at_once() { return !is_intel(); }
+
+bool loads_are_scarce() {
+  constexpr std::uint32_t kZen5 = 0x1a;
+  return is_amd() && family() >= kZen5;
+}
 
 Isa select_isa(const char* wanted, bool (*available)(Isa)) {
   Isa best = Isa::kScalar;

@@ -40,4 +40,8 @@ bool leads_through_l2();
 /// core does one in two cycles and four fmas meanwhile (bench/RESULTS.md).
 bool dots_bf16_at_once();
 
+/// True where a core starts two 512-bit products in a cycle and no more loads than that, so that an
+/// operand must be loaded for several products: on AMD's CPUs from Zen 5 on (bench/RESULTS.md).
+bool loads_are_scarce();
+
 }  // namespace leyden::simd

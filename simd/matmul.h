@@ -39,9 +39,11 @@ struct MatmulArgs {
   const std::byte* next = nullptr;
   /// The panel that the caller will probably multiply next, of as many blocks, or null. Likewise.
   const ActivationPanel* next_panel = nullptr;
-  /// What leads_through_l2() and dots_bf16_at_once() say of the CPU. For speed only.
+  /// What leads_through_l2(), dots_bf16_at_once() and loads_are_scarce() say of the CPU. For speed
+  /// only.
   bool through_l2 = false;
   bool bf16_at_once = false;
+  bool loads_are_scarce = false;
   std::byte* scratch =
       nullptr;  // kMatmulScratchBytes, 64-byte aligned, private to the caller's thread
 };

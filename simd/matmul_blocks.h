@@ -41,9 +41,7 @@ struct Int8 {
   }
   LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int8; }
   LEYDEN_INLINE I32Rows start(std::int32_t s) { return start_rows_offset128(s); }
-  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) {
-    return dot_offset128(acc, w, q);
-  }
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, auto q) { return dot_offset128(acc, w, q); }
 };
 
 struct Int4 {
@@ -65,11 +63,10 @@ struct Int4 {
   }
   LEYDEN_INLINE const std::int32_t* starts(const ActivationPanel& p) { return p.start_int4; }
   LEYDEN_INLINE I32Rows start(std::int32_t s) { return broadcast_rows(s); }
-  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, const std::int8_t* q) { return dot_u7(acc, w, q); }
+  LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, auto q) { return dot_u7(acc, w, q); }
 };
 
-/// A format for more tokens than kFewTokens, and for up to its kHastyTokens on a CPU that
-/// leads_through_l2.
+/// A format for up to its kHastyTokens on a CPU that leads_through_l2.
 template <typename Format>
 struct ThroughL2 : Format {
   static constexpr int kHastyTokens = 0;

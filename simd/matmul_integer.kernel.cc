@@ -17,7 +17,7 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
 #if defined(LEYDEN_ISA_amx)
     multiply_amx(format, args, panel);
 #else
-    multiply_many(ThroughL2<Format>{format}, args, panel);
+    multiply_many(format, args, panel);
 #endif
   } else if (panel.width == kTokens) {
     if (kTokens <= Format::kHastyTokens && args.through_l2) {

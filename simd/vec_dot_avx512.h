@@ -100,6 +100,10 @@ LEYDEN_INLINE I32x16 keep(I32x16 x) {
   asm("" : "+v"(x.v));
   return x;
 }
+LEYDEN_INLINE I8x64 keep(I8x64 x) {
+  asm("" : "+v"(x.v));
+  return x;
+}
 
 }  // namespace
 }  // namespace leyden::simd::LEYDEN_ISA

@@ -11,6 +11,7 @@ constexpr std::int64_t kPiecesPerThread = 8;
 
 const bool kThroughL2 = simd::leads_through_l2();
 const bool kBf16AtOnce = simd::dots_bf16_at_once();
+const bool kLoadsAreScarce = simd::loads_are_scarce();
 
 /// The kernel for a matrix, at the level this process uses.
 simd::MatmulFn* matmul_kernel(const PlacedMatrix& w) {
@@ -55,6 +56,7 @@ void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n
     args.next_panel = is_last ? next.in.data() : args.panels;
     args.through_l2 = kThroughL2;
     args.bf16_at_once = kBf16AtOnce;
+    args.loads_are_scarce = kLoadsAreScarce;
     args.scratch = scratch;
     matmul_kernel(w)(args);
     first_row += n;

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 
 #include "tests/simd/every_isa.h"
 
@@ -22,6 +24,24 @@ TEST(IsaTest, ScalarIsAlwaysAvailableAndLevelsIncludeTheWeakerOnes) {
     EXPECT_EQ(static_cast<std::size_t>(isas[i]), i) << "a level without the one below it";
     EXPECT_TRUE(cpu_has(isas[i]));
   }
+}
+
+/// What Linux says of the first CPU under `key`, or nothing.
+std::string cpuinfo(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.starts_with(key + "\t")) return line.substr(line.find(": ") + 2);
+  }
+  return "";
+}
+
+TEST(IsaTest, KnowsTheMakersOfCpusAsLinuxDoes) {
+  const std::string maker = cpuinfo("vendor_id"), family = cpuinfo("cpu family");
+  if (maker.empty() || family.empty()) GTEST_SKIP() << "no /proc/cpuinfo";
+  EXPECT_EQ(leads_through_l2(), maker == "GenuineIntel");
+  EXPECT_EQ(dots_bf16_at_once(), maker != "GenuineIntel");
+  EXPECT_EQ(loads_are_scarce(), maker == "AuthenticAMD" && std::stoi(family) >= 26);
 }
 
 TEST(IsaTest, NothingWantedMeansTheBestLevel) {

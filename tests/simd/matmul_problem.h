@@ -110,6 +110,7 @@ enum class Values {
 struct Hints {
   bool through_l2 = false;
   bool bf16_at_once = false;
+  bool loads_are_scarce = false;
 };
 
 /// One panel and the memory behind it.
@@ -169,6 +170,7 @@ class MatmulProblem {
     args.scratch = scratch_.data();
     args.through_l2 = hints.through_l2;
     args.bf16_at_once = hints.bf16_at_once;
+    args.loads_are_scarce = hints.loads_are_scarce;
     if (hints.through_l2) {  // reads ahead go back to the start
       args.next = tiles_.data();
       args.next_panel = views_.data();

@@ -21,11 +21,18 @@ class MatmulTest : public EveryIsaAndFormat<Format> {
     MatmulProblem problem(format(), n_rows, n_blocks, widths, values, /*seed=*/7);
     const int stride = n_rows + 5;
     const auto expected = bits_of(problem.run(Isa::kScalar, stride));
-    for (const bool at_once : {false, true}) {
-      if (at_once && format() != Format::kBf16) continue;
-      EXPECT_EQ(bits_of(problem.run(isa(), stride, {.bf16_at_once = at_once})), expected)
-          << n_rows << " rows, " << n_blocks << " blocks, first panel " << widths[0] << " wide";
+    for (const Hints hints : this->hints()) {
+      EXPECT_EQ(bits_of(problem.run(isa(), stride, hints)), expected)
+          << n_rows << " rows, " << n_blocks << " blocks, first panel " << widths[0] << " wide"
+          << (hints.bf16_at_once ? ", at once" : "")
+          << (hints.loads_are_scarce ? ", loads are scarce" : "");
     }
+  }
+
+  /// None, and one that chooses another form for the format.
+  std::vector<Hints> hints() const {
+    if (format() == Format::kBf16) return {{}, {.bf16_at_once = true}};
+    return {{}, {.loads_are_scarce = true}};
   }
 };
 
@@ -81,7 +88,10 @@ TEST_P(MatmulTest, ReadsNoActivationsBehindTheLastToken) {
   for (const int width : {1, 9, 16, 17, 31, 33, 63}) {
     MatmulProblem problem(format(), 33, 3, {width}, Values::kRandom, /*seed=*/7);
     problem.guard_activations();
-    EXPECT_EQ(bits_of(problem.run(isa(), 33)), bits_of(problem.run(Isa::kScalar, 33))) << width;
+    const auto expected = bits_of(problem.run(Isa::kScalar, 33));
+    for (const Hints hints : this->hints()) {
+      EXPECT_EQ(bits_of(problem.run(isa(), 33, hints)), expected) << width;
+    }
   }
 }
 
