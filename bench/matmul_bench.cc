@@ -120,7 +120,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int n_pieces = (n_tiles + tiles_per_piece - 1) / tiles_per_piece;
 
   // Asked once: in a virtual machine every question to the CPU is answered by its host.
-  const bool through_l2 = simd::leads_through_l2();
+  const simd::Lead lead = simd::lead_of_cpu();
   const bool loads_are_scarce = simd::loads_are_scarce();
   const std::byte* const memory = weights();
   Limits limits(team, kernels, {memory, kWeightBytes}, format.is_integer);
@@ -149,7 +149,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
       args.next_panel = activations.panels.data();
       args.out = out.data() + tile * kTileRows;
       args.out_stride = shape.rows;
-      args.through_l2 = through_l2;
+      args.lead = lead;
       args.bf16_at_once = format.bf16_at_once;
       args.loads_are_scarce = loads_are_scarce;
       args.scratch = scratch.of(worker);

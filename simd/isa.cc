@@ -93,6 +93,11 @@ std::uint32_t family() {
   return base == 0xf ? base + extended : base;
 }
 
+bool is_zen5_or_later() {
+  constexpr std::uint32_t kZen5 = 0x1a;
+  return is_amd() && family() >= kZen5;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) {
@@ -136,14 +141,14 @@ std::vector<Isa> available_isas() {
   return found;
 }
 
-bool leads_through_l2() { return is_intel(); }
+Lead lead_of_cpu() {
+  if (!is_amd()) return Lead::kFarL2;
+  return is_zen5_or_later() ? Lead::kL2 : Lead::kL1;
+}
 
 bool dots_bf16_at_once() { return !is_intel(); }
 
-bool loads_are_scarce() {
-  constexpr std::uint32_t kZen5 = 0x1a;
-  return is_amd() && family() >= kZen5;
-}
+bool loads_are_scarce() { return is_zen5_or_later(); }
 
 Isa select_isa(const char* wanted, bool (*available)(Isa)) {
   Isa best = Isa::kScalar;

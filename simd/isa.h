@@ -32,9 +32,12 @@ std::vector<Isa> available_isas();
 /// `available` stands in for this machine in tests.
 Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 
-/// True where a core is best led through memory by asking for lines in its second-level cache, far
-/// ahead, rather than in its first: on Intel's CPUs, and not on AMD's (bench/RESULTS.md).
-bool leads_through_l2();
+/// How a core that uses what it reads at once is best led through memory: by asking for lines in
+/// its first-level cache, in its second, or in its second further ahead (bench/RESULTS.md).
+enum class Lead { kL1, kL2, kFarL2 };
+
+/// kL1 on AMD's CPUs before Zen 5, kL2 on later ones, kFarL2 on all others.
+Lead lead_of_cpu();
 
 /// True where vdpbf16ps is faster than the two fmas it stands for: not on Intel's CPUs, where a
 /// core does one in two cycles and four fmas meanwhile (bench/RESULTS.md).

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/isa.h"
 #include "simd/layout.h"
 
 namespace leyden::simd {
@@ -39,9 +40,8 @@ struct MatmulArgs {
   const std::byte* next = nullptr;
   /// The panel that the caller will probably multiply next, of as many blocks, or null. Likewise.
   const ActivationPanel* next_panel = nullptr;
-  /// What leads_through_l2(), dots_bf16_at_once() and loads_are_scarce() say of the CPU. For speed
-  /// only.
-  bool through_l2 = false;
+  /// What lead_of_cpu(), dots_bf16_at_once() and loads_are_scarce() say. For speed only.
+  Lead lead = Lead::kL1;
   bool bf16_at_once = false;
   bool loads_are_scarce = false;
   std::byte* scratch =

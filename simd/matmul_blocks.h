@@ -66,10 +66,13 @@ struct Int4 {
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, auto q) { return dot_u7(acc, w, q); }
 };
 
-/// A format for up to its kHastyTokens on a CPU that leads_through_l2.
+/// A format for a CPU whose Lead isn't kL1.
 template <typename Format>
 struct ThroughL2 : Format {
   static constexpr int kHastyTokens = 0;
+};
+template <typename Format>
+struct FarThroughL2 : ThroughL2<Format> {
   static constexpr int kBlocksAhead = 12 * 1024 / Format::kBytes;
 };
 

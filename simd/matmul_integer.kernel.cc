@@ -20,10 +20,13 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
     multiply_many(format, args, panel);
 #endif
   } else if (panel.width == kTokens) {
-    if (kTokens <= Format::kHastyTokens && args.through_l2) {
+    const Lead lead = kTokens <= Format::kHastyTokens ? args.lead : Lead::kL1;
+    if (lead == Lead::kL1) {
+      multiply_few<kTokens>(format, args, panel);
+    } else if (lead == Lead::kL2) {
       multiply_few<kTokens>(ThroughL2<Format>{format}, args, panel);
     } else {
-      multiply_few<kTokens>(format, args, panel);
+      multiply_few<kTokens>(FarThroughL2<Format>{format}, args, panel);
     }
   } else {
     multiply_panel<kTokens + 1>(format, args, panel);

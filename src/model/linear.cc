@@ -9,7 +9,7 @@ namespace {
 /// enough that claiming them costs nothing.
 constexpr std::int64_t kPiecesPerThread = 8;
 
-const bool kThroughL2 = simd::leads_through_l2();
+const simd::Lead kLead = simd::lead_of_cpu();
 const bool kBf16AtOnce = simd::dots_bf16_at_once();
 const bool kLoadsAreScarce = simd::loads_are_scarce();
 
@@ -54,7 +54,7 @@ void multiply_rows(const PlacedMatrix& w, std::int64_t first_row, std::int64_t n
     const bool is_last = n == n_rows;
     args.next = is_last ? next.tiles : w.tile((first_row + n) / simd::kTileRows);
     args.next_panel = is_last ? next.in.data() : args.panels;
-    args.through_l2 = kThroughL2;
+    args.lead = kLead;
     args.bf16_at_once = kBf16AtOnce;
     args.loads_are_scarce = kLoadsAreScarce;
     args.scratch = scratch;

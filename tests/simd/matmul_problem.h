@@ -108,7 +108,7 @@ enum class Values {
 
 /// What kernels are told for speed only.
 struct Hints {
-  bool through_l2 = false;
+  Lead lead = Lead::kL1;
   bool bf16_at_once = false;
   bool loads_are_scarce = false;
 };
@@ -168,10 +168,10 @@ class MatmulProblem {
     args.out = out.data();
     args.out_stride = stride;
     args.scratch = scratch_.data();
-    args.through_l2 = hints.through_l2;
+    args.lead = hints.lead;
     args.bf16_at_once = hints.bf16_at_once;
     args.loads_are_scarce = hints.loads_are_scarce;
-    if (hints.through_l2) {  // reads ahead go back to the start
+    if (hints.lead != Lead::kL1) {  // reads ahead go back to the start
       args.next = tiles_.data();
       args.next_panel = views_.data();
     }
