@@ -13,6 +13,11 @@ if(LEYDEN_SANITIZE)
   add_compile_options(-fsanitize=${LEYDEN_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${LEYDEN_SANITIZE})
+  if(LEYDEN_SANITIZE MATCHES address)
+    # What UBSan wants to say is full of addresses: relocating them is a third of a program's start,
+    # and tests start it thousands of times.
+    add_link_options(-no-pie)
+  endif()
 endif()
 if(LEYDEN_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link -Wno-error) # g++ is who judges warnings

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "simd/matmul_blocks.h"
+#include "simd/matmul_ahead.h"
 
 // Integer products with many tokens: the quads of some groups are unpacked into registers once and
 // meet there all tokens of a panel, whose activations stream past; what a token accumulates lies in
@@ -25,7 +25,7 @@ struct OneTile {
   LEYDEN_INLINE const std::int8_t* quad(const std::int8_t* q) { return q; }
 };
 #if defined(LEYDEN_ISA_avx512vnni)
-/// Where loads_are_scarce (simd/isa.h) one of a quad of activations serves two products.
+/// Where loads_are_scarce (simd/isa.h): one load of a quad of activations serves two products.
 struct TilePair {
   static constexpr int kTiles = 2;
   static constexpr int kGroups = 1;
@@ -108,53 +108,6 @@ LEYDEN_INLINE void add_groups(const Groups<Form, Format>& groups, const Cell& ce
   }
 }
 
-/// Lines that one step asks for, for the cache that kCache says.
-template <_mm_hint kCache>
-struct Lines {
-  const std::byte* next;
-  const std::byte* end;
-
-  /// The share of one of n_steps in n lines.
-  LEYDEN_INLINE Lines of_step(const void* lines, int n, int step, int n_steps) {
-    const auto* first = static_cast<const std::byte*>(lines);
-    return {first + step * n / n_steps * kLine, first + (step + 1) * n / n_steps * kLine};
-  }
-  [[gnu::always_inline]] void ask(int n) {
-    for (; n > 0 && next < end; --n, next += kLine) {
-      _mm_prefetch(reinterpret_cast<const char*>(next), kCache);
-    }
-  }
-  [[gnu::always_inline]] void ask_rest() { ask(static_cast<int>((end - next) / kLine)); }
-};
-
-/// The cells of the panel that is multiplied next. They are asked for during the last tiles, when
-/// this panel's are used for the last time, and take their places in the second-level cache.
-struct CellsAhead {
-  static constexpr int kLinesPerCell = kBlock / kLine;
-  Cell cell = {};
-  int width = 0;
-  int lines_at_once = 0;
-
-  template <typename Form, typename Format>
-  LEYDEN_INLINE CellsAhead of(const ActivationPanel* next, const ActivationPanel& panel) {
-    if (next == nullptr || next->q == panel.q) return {};
-    const int times = panel.width / Form::kTokens * Form::kSteps;
-    return {{next->q, Format::starts(*next), next->scale},
-            next->width,
-            (next->width * kLinesPerCell + times - 1) / times};
-  }
-  /// What isn't worth a place in every step.
-  [[gnu::always_inline]] void ask_for_scales() const {
-    constexpr int kPerLine = kLine / static_cast<int>(sizeof(float));
-    for (int i = 0; i < width; i += kPerLine / kGroupsPerBlock) {
-      _mm_prefetch(reinterpret_cast<const char*>(cell.starts + i * kGroupsPerBlock), _MM_HINT_T1);
-    }
-    for (int i = 0; i < width; i += kPerLine) {
-      _mm_prefetch(reinterpret_cast<const char*>(cell.scale + i), _MM_HINT_T1);
-    }
-  }
-};
-
 /// The same block of tiles that lie side by side: now, and later ones that are asked for now.
 struct BlockOfTiles {
   const std::byte* block;
@@ -223,7 +176,7 @@ LEYDEN_INLINE void multiply_tiles(const Format& format, const MatmulArgs& args,
                                   const ActivationPanel& panel, const CellsAhead& next_cells,
                                   const std::byte* tiles, const std::byte* following, float* out,
                                   int n_rows) {
-  const auto kBytes = static_cast<std::ptrdiff_t>(Format::kBytes);
+  constexpr auto kBytes = static_cast<std::ptrdiff_t>(Format::kBytes);
   auto* const all = reinterpret_cast<Sums<Form::kTiles>*>(args.scratch);
   static_assert(sizeof(*all) <= kMatmulScratchBytes);
   for (int i = 0; i < Form::kTiles; ++i) {
