@@ -13,7 +13,7 @@ if(LEYDEN_SANITIZE)
   add_compile_options(-fsanitize=${LEYDEN_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${LEYDEN_SANITIZE})
-  if(LEYDEN_SANITIZE MATCHES address)
+  if(LEYDEN_SANITIZE MATCHES address AND NOT LEYDEN_FUZZ)
     # What UBSan wants to say is full of addresses: relocating them is a third of a program's start,
     # and tests start it thousands of times.
     add_link_options(-no-pie)
