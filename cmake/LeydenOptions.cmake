@@ -15,7 +15,7 @@ if(LEYDEN_SANITIZE)
   add_link_options(-fsanitize=${LEYDEN_SANITIZE})
   if(LEYDEN_SANITIZE MATCHES address AND NOT LEYDEN_FUZZ)
     # What UBSan wants to say is full of addresses: relocating them is a third of a program's start,
-    # and tests start it thousands of times.
+    # and tests start it again and again.
     add_link_options(-no-pie)
   endif()
 endif()

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 
 // LEYDEN_N_ISA_LEVELS: how many levels beside scalar were built (cmake/LeydenIsaLevels.cmake).
@@ -74,19 +75,18 @@ bool has_amx() {
   return has;
 }
 
-bool is_intel() {
-  const Registers vendor = cpuid(0);
-  constexpr std::uint32_t kGenu = 0x756e6547, kIneI = 0x49656e69, kNtel = 0x6c65746e;
-  return vendor.ebx == kGenu && vendor.edx == kIneI && vendor.ecx == kNtel;
+/// Whether function 0 names this maker, in twelve characters.
+bool is_made_by(std::string_view maker) {
+  const Registers r = cpuid(0);
+  const std::uint32_t parts[] = {r.ebx, r.edx, r.ecx};
+  char name[sizeof(parts)];
+  std::memcpy(name, parts, sizeof(parts));
+  return std::string_view(name, sizeof(name)) == maker;
 }
 
-bool is_amd() {
-  const Registers vendor = cpuid(0);
-  constexpr std::uint32_t kAuth = 0x68747541, kEnti = 0x69746e65, kCamd = 0x444d4163;
-  return vendor.ebx == kAuth && vendor.edx == kEnti && vendor.ecx == kCamd;
-}
+bool is_intel() { return is_made_by("GenuineIntel"); }
 
-/// As "Processor Programming Reference" (AMD 55898) reads function 1.
+/// By function 1 (AMD64 Architecture Programmer's Manual, volume 3, appendix E).
 std::uint32_t family() {
   const std::uint32_t eax = cpuid(1).eax;
   const std::uint32_t base = eax >> 8 & 0xf, extended = eax >> 20 & 0xff;
@@ -95,7 +95,7 @@ std::uint32_t family() {
 
 bool is_zen5_or_later() {
   constexpr std::uint32_t kZen5 = 0x1a;
-  return is_amd() && family() >= kZen5;
+  return is_made_by("AuthenticAMD") && family() >= kZen5;
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ std::vector<Isa> available_isas() {
 }
 
 Lead lead_of_cpu() {
-  if (!is_amd()) return Lead::kFarL2;
+  if (is_intel()) return Lead::kFarL2;
   return is_zen5_or_later() ? Lead::kL2 : Lead::kL1;
 }
 

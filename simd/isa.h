@@ -36,7 +36,7 @@ Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 /// its first-level cache, in its second, or in its second further ahead (bench/RESULTS.md).
 enum class Lead { kL1, kL2, kFarL2 };
 
-/// kL1 on AMD's CPUs before Zen 5, kL2 on later ones, kFarL2 on all others.
+/// kL2 on AMD's CPUs from Zen 5 on, kFarL2 on Intel's, kL1 on all others.
 Lead lead_of_cpu();
 
 /// True where vdpbf16ps is faster than the two fmas it stands for: not on Intel's CPUs, where a

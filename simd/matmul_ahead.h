@@ -7,6 +7,10 @@
 namespace leyden::simd::LEYDEN_ISA {
 namespace {
 
+/// Steps of a block, in each of which all tokens meet kRows rows of Form::kGroups groups.
+template <typename Form>
+constexpr int kSteps = kHalves* kGroupsPerBlock / Form::kGroups;
+
 /// Lines that one step asks for, for the cache that kCache says.
 template <_mm_hint kCache>
 struct Lines {
@@ -37,7 +41,7 @@ struct CellsAhead {
   template <typename Form, typename Format>
   LEYDEN_INLINE CellsAhead of(const ActivationPanel* next, const ActivationPanel& panel) {
     if (next == nullptr || next->q == panel.q) return {};
-    const int times = panel.width / Form::kTokens * Form::kSteps;
+    const int times = panel.width / Form::kTokens * kSteps<Form>;
     return {{next->q, Format::starts(*next), next->scale},
             next->width,
             (next->width * kLinesPerCell + times - 1) / times};

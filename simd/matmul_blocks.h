@@ -66,7 +66,7 @@ struct Int4 {
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, auto q) { return dot_u7(acc, w, q); }
 };
 
-/// A format for a CPU whose Lead isn't kL1.
+/// A format for Lead::kL2, and for Lead::kFarL2.
 template <typename Format>
 struct ThroughL2 : Format {
   static constexpr int kHastyTokens = 0;

@@ -17,7 +17,6 @@ namespace {
 struct OneTile {
   static constexpr int kTiles = 1;
   static constexpr int kGroups = kGroupsAtOnce;
-  static constexpr int kSteps = kHalves * kGroupsPerBlock / kGroups;  // of all tokens, for a block
   static constexpr int kTokens = 2;  // four or six at a time gain nothing more
   static constexpr int kBytesAhead = 12 * 1024;
   static constexpr auto kCache = _MM_HINT_T1;
@@ -29,7 +28,6 @@ struct OneTile {
 struct TilePair {
   static constexpr int kTiles = 2;
   static constexpr int kGroups = 1;
-  static constexpr int kSteps = kHalves * kGroupsPerBlock / kGroups;
   static constexpr int kTokens = 3;
   static constexpr int kBytesAhead = 8 * 1024;
   static constexpr auto kCache = _MM_HINT_T0;
@@ -136,10 +134,10 @@ LEYDEN_INLINE void multiply_groups(const Format& format, const BlockOfTiles& at,
       groups.scale[i][g] = load_scale(block, kGroup0 + g, half);
     }
     weights[i] = Weights::of_step(at.ahead + i * at.tile_bytes,
-                                  static_cast<int>(Format::kBytes / kLine), step, Form::kSteps);
+                                  static_cast<int>(Format::kBytes / kLine), step, kSteps<Form>);
   }
   auto cells = Lines<_MM_HINT_T1>::of_step(
-      cells_ahead.cell.q, cells_ahead.width * CellsAhead::kLinesPerCell, step, Form::kSteps);
+      cells_ahead.cell.q, cells_ahead.width * CellsAhead::kLinesPerCell, step, kSteps<Form>);
   float* part = all->part[0][0] + half * kRows;
   float* sum = all->sum[0][0] + half * kRows;
   LEYDEN_UNROLL
