@@ -148,14 +148,20 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t max_by
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw LoadError(path.string(), fmt::format("can't open: {}", std::strerror(errno)));
+  const auto too_long = [&] {
+    return LoadError(path.string(), fmt::format("has more than {} bytes", max_bytes));
+  };
+  // Of a regular file this is known before it is read; the others have none, or 0.
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  if (!ignored && size > max_bytes) throw too_long();
   std::string text;
+  if (!ignored) text.reserve(size);
   constexpr std::size_t kChunk = std::size_t{1} << 16;
   const auto chunk = std::make_unique<char[]>(kChunk);
   while (file.read(chunk.get(), kChunk) || file.gcount() > 0) {
-    text.append(chunk.get(), static_cast<std::size_t>(file.gcount()));
-    if (text.size() > max_bytes) {
-      throw LoadError(path.string(), fmt::format("has more than {} bytes", max_bytes));
-    }
+    const auto n = static_cast<std::size_t>(file.gcount());
+    if (text.size() + n > max_bytes) throw too_long();
+    text.append(chunk.get(), n);
   }
   if (file.bad())
     throw LoadError(path.string(), fmt::format("can't read: {}", std::strerror(errno)));

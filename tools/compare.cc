@@ -30,7 +30,7 @@ void print_names(std::FILE* out, const char* what, const std::vector<std::string
 
 void run_compare(const CompareOptions& options) {
   const formats::ContainerReader first(options.first), second(options.second);
-  if (!options.json_file.empty()) check_json_target(options.json_file);
+  check_json_target(options.json_file, {options.first, options.second});
   runtime::ThreadTeam team(options.threads > 0 ? options.threads : runtime::usable_cores());
   ProgressLine line("comparing");
   const ContainerDifference difference =

@@ -101,7 +101,7 @@ void check_report(const CommandOptions& options, const formats::Checkpoint& chec
   const std::string out = options.convert.out.string();
   for (const char* suffix : {"", ".partial", ".partial.journal"}) taken.emplace_back(out + suffix);
   formats::spare_inputs(options.report, taken);
-  check_json_target(options.report);
+  check_json_target(options.report, {});
 }
 
 void run_convert(CommandOptions options) {

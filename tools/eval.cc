@@ -77,6 +77,14 @@ void run_eval(const EvalOptions& options) {
   if (!options.perplexity.empty()) documents = read_documents(options.perplexity);
   if (!options.questions.empty()) questions = read_questions(options.questions);
 
+  ModelOptions reference = options.model;
+  reference.model = options.kl;
+  std::vector<ModelOptions> models = {options.model};
+  if (!options.kl.empty()) models.push_back(reference);
+  check_json_target(options.json_file,
+                    {options.perplexity, options.questions, options.routing_stats}, models);
+  check_json_target(options.routing_stats, {options.perplexity, options.questions}, models);
+
   const auto engine = load_engine(options.model);
   for (const auto& document : documents) {
     require_in_vocabulary(document, engine->vocab_size(), options.perplexity);
@@ -102,9 +110,7 @@ void run_eval(const EvalOptions& options) {
     write_json(options.routing_stats, {{"experts", counts}});
   }
   if (!options.kl.empty()) {
-    ModelOptions reference = options.model;
-    reference.model = options.kl;
-    const auto other = load_reference(std::move(reference));
+    const auto other = load_reference(reference);
     ProgressLine line("divergence", ProgressLine::Unit::kTokens);
     const Divergence result = divergence(engine, other, documents, progress_on(line));
     line.clear();

@@ -52,6 +52,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_option("--json", options->json_file, "Also write it as JSON (- is standard output)")
       ->type_name("FILE");
   command->callback([options, &exit_code] {
+    check_json_target(options->json_file, {}, {{options->path, options->engine}});
     std::FILE* const out = human_output(options->json_file);
     nlohmann::json document;
     exit_code = formats::is_container(options->path) ? inspect_container(*options, out, document)

@@ -1,9 +1,11 @@
 #include "tools/json_output.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <stdexcept>
 
 #include "formats/output_file.h"
@@ -28,8 +30,15 @@ nlohmann::json figures_json(const quant::ErrorFigures& figures) {
           {"cosine", figures.cosine}};
 }
 
-void check_json_target(const std::string& file) {
-  if (file != "-" && !is_stream(file)) formats::check_writable(file);
+void check_json_target(const std::string& file, std::vector<std::filesystem::path> read,
+                       const std::vector<ModelOptions>& models) {
+  if (file.empty() || file == "-" || is_stream(file)) return;
+  for (const ModelOptions& model : models) {
+    std::ranges::copy(files_of(model), std::back_inserter(read));
+  }
+  std::erase(read, std::filesystem::path());
+  formats::spare_inputs(file, read);
+  formats::check_writable(file);
 }
 
 void write_json(const std::string& file, const nlohmann::json& document) {

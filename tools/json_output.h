@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "quant/error.h"
+#include "tools/model_options.h"
 
 namespace leyden::tools {
 
@@ -13,9 +16,12 @@ namespace leyden::tools {
 /// Errors: formats::WriteError, std::runtime_error naming the file.
 void write_json(const std::string& file, const nlohmann::json& document);
 
-/// Refuses a file that write_json() couldn't write, before the work whose result it is to hold.
-/// Errors: formats::WriteError.
-void check_json_target(const std::string& file);
+/// Refuses a file that write_json() couldn't write, or that would replace what its figures come
+/// from, before the work that they take. file: "" and "-" are none, nothing is looked at.
+/// read: other files of the command, "" where one isn't given. models: those it loads.
+/// Errors: formats::WriteError; formats::LoadError if a model isn't one.
+void check_json_target(const std::string& file, std::vector<std::filesystem::path> read,
+                       const std::vector<ModelOptions>& models = {});
 
 /// Where text for people goes: standard output, unless that is where the JSON goes.
 std::FILE* human_output(const std::string& json_file);

@@ -45,6 +45,7 @@ json trace_json(const model::Trace& trace, bool has_indexer, json& experts) {
 void run_logits(const LogitsOptions& options) {
   std::vector<std::int32_t> tokens = options.tokens.empty() ? read_token_file(options.tokens_file)
                                                             : parse_token_list(options.tokens);
+  check_json_target(options.json_file, {options.tokens_file}, {options.model});
   const auto engine = load_engine(options.model);
   require_in_vocabulary(tokens, engine->vocab_size(),
                         options.tokens.empty() ? options.tokens_file : "--tokens");

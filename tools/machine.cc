@@ -128,6 +128,10 @@ void report_crew(const runtime::Crew& crew, std::size_t n_memory_nodes, std::FIL
 }
 
 void run_machine(const PlanOptions& options, const std::string& json_file) {
+  // What may be mistyped comes before what takes seconds.
+  std::optional<PlannedModel> plan;
+  if (!options.model.empty()) plan = read_plan(options);
+  check_json_target(json_file, plan ? plan->files : std::vector<std::filesystem::path>());
   std::FILE* const out = human_output(json_file);
   json document;
   const runtime::Topology machine = runtime::read_topology();
@@ -139,7 +143,7 @@ void run_machine(const PlanOptions& options, const std::string& json_file) {
   const NodeRates rates = report_node_rates(machine, threads, out, document);
   report_limits(machine, threads, out, document);
   report_crew(crew, machine.nodes.size(), out, document);
-  if (!options.model.empty()) report_plan(options, crew, rates, out, document);
+  if (plan) report_plan(options, *plan, crew, rates, out, document);
   if (!json_file.empty()) write_json(json_file, document);
 }
 

@@ -21,41 +21,7 @@ namespace {
 using model::NumaPolicy;
 using nlohmann::json;
 
-struct Planned {
-  formats::ModelConfig config;
-  std::vector<quant::TensorSpec> specs;
-  model::ExpertCounts counts;  // how often experts are used, if anybody has counted
-};
-
-Planned read_plan(const PlanOptions& options) {
-  const std::string& model = options.model;
-  const auto recipe = [&](const char* fallback) {
-    const std::string& name = options.engine.weights;
-    return formats::load_recipe(name.empty() ? fallback : name);
-  };
-  if (model == "v3.2" || model == "v3" || model == "lite") {
-    // One dense layer in the smallest, three in the others, as published.
-    const bool lite = model == "lite";
-    Planned plan;
-    plan.config = model::synthetic_config(model, lite ? 1 : 3, lite ? 26 : 58);
-    plan.specs = model::synthetic_specs(plan.config, recipe("int4"));
-    plan.counts = expert_counts(plan.config, options.engine);
-    return plan;
-  }
-  if (formats::is_container(model)) {
-    const formats::ContainerReader container(model);
-    return {container.config(), model::checked_tensors(container),
-            expert_counts(container, options.engine)};
-  }
-  const auto checkpoint = formats::Checkpoint::open(model);
-  const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));
-  const auto specs = plan.model_tensors();
-  return {checkpoint->config(),
-          {specs.begin(), specs.end()},
-          expert_counts(checkpoint->config(), options.engine)};
-}
-
-json report_fit(const PlanOptions& options, const Planned& plan, const runtime::Crew& crew,
+json report_fit(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
                 std::FILE* out) {
   std::uint64_t bytes = 0;
   for (const quant::TensorSpec& spec : plan.specs) bytes += spec.bytes();
@@ -89,7 +55,7 @@ json report_fit(const PlanOptions& options, const Planned& plan, const runtime::
   return report;
 }
 
-json report_estimates(const PlanOptions& options, const Planned& plan, std::int64_t context,
+json report_estimates(const PlanOptions& options, const PlannedModel& plan, std::int64_t context,
                       NodeRates rates, bool assumed, std::FILE* out) {
   fmt::print(
       out,
@@ -144,9 +110,39 @@ json report_estimates(const PlanOptions& options, const Planned& plan, std::int6
 
 }  // namespace
 
-void report_plan(const PlanOptions& options, const runtime::Crew& crew, NodeRates rates,
-                 std::FILE* out, json& document) {
-  const Planned plan = read_plan(options);
+PlannedModel read_plan(const PlanOptions& options) {
+  const std::string& model = options.model;
+  const auto recipe = [&](const char* fallback) {
+    const std::string& name = options.engine.weights;
+    return formats::load_recipe(name.empty() ? fallback : name);
+  };
+  if (model == "v3.2" || model == "v3" || model == "lite") {
+    // One dense layer in the smallest, three in the others, as published.
+    const bool lite = model == "lite";
+    PlannedModel plan;
+    plan.config = model::synthetic_config(model, lite ? 1 : 3, lite ? 26 : 58);
+    plan.specs = model::synthetic_specs(plan.config, recipe("int4"));
+    plan.counts = expert_counts(plan.config, options.engine);
+    return plan;
+  }
+  if (formats::is_container(model)) {
+    const formats::ContainerReader container(model);
+    return {container.config(),
+            model::checked_tensors(container),
+            expert_counts(container, options.engine),
+            {model}};
+  }
+  const auto checkpoint = formats::Checkpoint::open(model);
+  const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));
+  const auto specs = plan.model_tensors();
+  return {checkpoint->config(),
+          {specs.begin(), specs.end()},
+          expert_counts(checkpoint->config(), options.engine),
+          checkpoint->files()};
+}
+
+void report_plan(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
+                 NodeRates rates, std::FILE* out, json& document) {
   json report = report_fit(options, plan, crew, out);
   const bool assumed = rates.remote == 0;
   if (assumed) rates.remote = rates.local / 2;

@@ -17,10 +17,21 @@ struct PlanOptions {
   EngineOptions engine;
 };
 
-/// Prints whether the model fits this machine and where it would lie, and what decoding would read
-/// on machines of 1, 2, 4 and 8 such nodes; the same as "plan" in `document`.
-/// rates: of a node of this machine; remote 0: not measurable here, half of local is assumed.
-void report_plan(const PlanOptions& options, const runtime::Crew& crew, NodeRates rates,
-                 std::FILE* out, nlohmann::json& document);
+/// A model as it would be loaded, without its weights.
+struct PlannedModel {
+  formats::ModelConfig config;
+  std::vector<quant::TensorSpec> specs;
+  model::ExpertCounts counts;                // how often experts are used, if anybody has counted
+  std::vector<std::filesystem::path> files;  // that it is read from
+};
+
+/// Errors: formats::LoadError, as Engine::load() has them.
+PlannedModel read_plan(const PlanOptions& options);
+
+/// Prints whether the planned model fits this machine and where it would lie, and what decoding
+/// would read on machines of 1, 2, 4 and 8 such nodes; the same as "plan" in `document`. rates: of
+/// a node of this machine; remote 0: not measurable here, half of local is assumed.
+void report_plan(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
+                 NodeRates rates, std::FILE* out, nlohmann::json& document);
 
 }  // namespace leyden::tools

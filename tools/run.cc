@@ -95,6 +95,7 @@ int run_run(const RunOptions& run) {
   apply(run.sampling, {});  // wrong usage should not wait until the model is loaded
   const std::string prompt = run.file.empty() ? run.prompt : formats::read_text_file(run.file);
   std::vector<text::Message> messages = conversation(run, prompt);
+  check_json_target(run.json_file, {run.file, run.messages_file, run.tools_file}, {run.model});
   const auto engine = load_engine(run.model);
   text::Sampler sampler(apply(run.sampling, engine->recommended_sampling()),
                         text::tokens_of(engine->tokenizer(), engine->vocab_size()));

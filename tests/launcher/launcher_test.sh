@@ -15,7 +15,9 @@ for tool in bash cat chmod env flock grep head mkdir mv nproc readlink rm sed sh
   ln -s "$(command -v "$tool")" "$bin/$tool"
 done
 
+# fake NAME: from standard input. Where a link to the real tool was, it must not be written through.
 fake() {
+  rm -f "$bin/$1"
   { printf '#!%s/bash\necho "%s $*" >>"$FAKE/calls"\n' "$bin" "$1" && cat; } >"$bin/$1"
   chmod +x "$bin/$1"
 }
@@ -207,7 +209,16 @@ test_test_builds_everything_and_runs_ctest() {
   exits $? 0
   says out "100% tests passed"
   called 'ninja -C .*/build/release .* all'
-  called 'ctest --preset release -R quant'
+  called 'ctest --preset release --parallel [0-9]+ -R quant'
+}
+test_tests_run_as_many_at_once_as_there_are_cores_but_not_hundreds() {
+  local cores
+  for cores in 2:3 8:9 192:9; do
+    fake nproc <<<"echo ${cores%:*}"
+    start test
+    called "ctest --preset release --parallel ${cores#*:}\$"
+  done
+  ln -sf "$(command -v nproc)" "$bin/nproc"
 }
 test_sanitizers_have_builds_of_their_own() {
   start test --asan

@@ -333,6 +333,49 @@ test_reports_and_calibrations_replace_none_of_their_inputs() {
   ln -s "$ids" "$work/y.partial"
   spared "$ids" calibrate -m "$out" --text "$ids" -o "$work/y"
 }
+# A name that can't be written is refused before the work, not after it: nothing is printed.
+test_where_json_goes_is_asked_first() {
+  local ids=$work/asked_ids.json
+  printf '[1,2,3]' >"$ids"
+  for arguments in "machine" "bench --synthetic lite --layers 1+0 --prefill 1 --repeat 1" "inspect $checkpoint" \
+    "run -p x -n 1" "eval -m $checkpoint --perplexity $ids" "logits -m $checkpoint --tokens 1" \
+    "compare $work/demo.leyden $work/demo.leyden"; do
+    # shellcheck disable=SC2086
+    call $arguments --json "$folder"
+    refuses "$folder: is a directory"
+    silent out
+  done
+  call machine --plan "$work/not_there"
+  refuses "$work/not_there"
+  silent out
+}
+test_json_replaces_no_input() {
+  local original=$work/json_spared ids=$work/json_ids.json file
+  local prompt=$work/json_prompt.txt asked=$work/json_asked.jsonl
+  cp -r "$checkpoint" "$original"
+  printf '[1,2,3]' >"$ids"
+  printf 'Hello' >"$prompt"
+  printf '{"prompt_tokens": [1], "expected_tokens": [1]}\n' >"$asked"
+  for file in "$original"/*.safetensors "$original/config.json"; do
+    spared "$file" inspect "$original" --json "$file"
+    spared "$file" machine --plan "$original" --json "$file"
+    spared "$file" bench -m "$original" --prefill 1 --json "$file"
+    spared "$file" run -m "$original" -p x -n 1 --raw --json "$file"
+    spared "$file" logits -m "$original" --tokens 1 --json "$file"
+    spared "$file" eval -m "$work/demo.leyden" --perplexity "$ids" --kl "$original" --json "$file"
+  done
+  spared "$ids" logits -m "$original" --tokens-file "$ids" --json "$ids"
+  spared "$ids" eval -m "$original" --perplexity "$ids" --json "$ids"
+  spared "$ids" eval -m "$original" --perplexity "$ids" --routing-stats "$ids"
+  spared "$asked" eval -m "$original" --questions "$asked" --json "$asked"
+  spared "$prompt" run -m "$original" -f "$prompt" --raw -n 1 --json "$prompt"
+  spared "$work/demo.leyden" compare "$work/demo.leyden" "$work/demo.leyden" --json "$work/demo.leyden"
+  call eval -m "$original" --perplexity "$ids" --routing-stats "$work/both.json" --json "$work/both.json"
+  refuses "is the same file as"
+  nothing_at "$work/both.json"
+  call logits -m "$original" --tokens-file "$ids" --json "$work/new.json" # beside them it may lie
+  exits 0
+}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"

@@ -37,7 +37,8 @@ class MachinePlanTest : public ::testing::Test {
     model::write_zeros(path_, kModel, specs_, counts);
     return leyden::fixtures::refusal_of([&] {
       nlohmann::json document;
-      report_plan({path_.string(), {}}, runtime::crew_of({1}), {100, 50}, out_, document);
+      const PlanOptions options = {path_.string(), {}};
+      report_plan(options, read_plan(options), runtime::crew_of({1}), {100, 50}, out_, document);
     });
   }
 

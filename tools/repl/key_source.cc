@@ -10,13 +10,12 @@
 #include <utility>
 
 #include "formats/utf8.h"
+#include "tools/bounded_line.h"
 
 namespace leyden::tools {
 namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
-/// More than any context holds.
-constexpr std::size_t kMostOfALine = std::size_t{64} << 20;
 
 char32_t decoded(std::string_view character) {
   const auto lead = static_cast<unsigned char>(character[0]);
