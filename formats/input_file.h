@@ -33,4 +33,16 @@ class InputFile {
   int descriptor_ = -1;
 };
 
+/// What the file system says of a file, to tell whether it is still the same. Nanoseconds since
+/// 1970.
+struct FileState {
+  bool is_there = false;
+  std::uint64_t size = 0;
+  std::int64_t modified_ns = 0;  // when it was written; tools that copy files set it
+  std::int64_t changed_ns = 0;   // when anything of it changed, rights or name too; nobody sets it
+};
+
+/// Of what the path leads to. Nothing is there if it can't be asked for.
+FileState file_state(const std::filesystem::path& path);
+
 }  // namespace leyden::formats

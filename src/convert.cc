@@ -1,5 +1,7 @@
 #include "src/convert.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,6 +11,7 @@
 #include <utility>
 
 #include "formats/container_writer.h"
+#include "formats/input_file.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
 #include "src/fingerprint.h"
@@ -122,6 +125,31 @@ std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
   return blobs;
 }
 
+/// The checkpoint's files as they are when a conversion begins.
+class SourceFiles {
+ public:
+  explicit SourceFiles(const formats::Checkpoint& checkpoint) {
+    for (const std::filesystem::path& path : checkpoint.files()) {
+      states_.emplace_back(path, formats::file_state(path));
+    }
+  }
+
+  /// Tells them from others, but for the folder they lie in, which may be moved. Pieces of a
+  /// damaged file must not be kept when a sound one takes its place, whatever time it was given.
+  std::string identity() const {
+    std::string text;
+    for (const auto& [path, state] : states_) {
+      if (!state.is_there) continue;
+      text += fmt::format("{} {} {} {}\n", path.filename().string(), state.size, state.modified_ns,
+                          state.changed_ns);
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::pair<std::filesystem::path, formats::FileState>> states_;
+};
+
 /// One conversion under way.
 class Conversion {
  public:
@@ -130,6 +158,7 @@ class Conversion {
              const ConvertProgress& progress)
       : options_(options),
         team_(team),
+        files_(checkpoint),
         builders_(checkpoint, recipe, options.calibration),
         jobs_(builders_.jobs(kAhead * static_cast<std::size_t>(team.size()))),
         writer_(options.out, recipe.name, blobs_of(checkpoint, options.expert_counts),
@@ -137,7 +166,7 @@ class Conversion {
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
                  .compressed = options.compress,
-                 .source = source_of(checkpoint, recipe, options)}),
+                 .source = source_of(checkpoint, files_, recipe, options)}),
         meters_(options.measure ? builders_.n_pieces() : 0),
         workers_(static_cast<std::size_t>(team.size())),
         report_([this, progress](std::uint64_t done, std::uint64_t total) {
@@ -213,10 +242,11 @@ class Conversion {
     });
   }
 
-  static std::string source_of(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
-                               const ConvertOptions& options) {
+  static std::string source_of(const formats::Checkpoint& checkpoint, const SourceFiles& files,
+                               const quant::Recipe& recipe, const ConvertOptions& options) {
     return std::string(kRounding) + " " + leyden::fingerprint(checkpoint, recipe) + " " +
-           (options.calibration == nullptr ? "" : options.calibration->fingerprint());
+           (options.calibration == nullptr ? "" : options.calibration->fingerprint()) + "\n" +
+           files.identity();
   }
 
   std::uint64_t total_bytes() const {
@@ -251,6 +281,7 @@ class Conversion {
 
   const ConvertOptions& options_;
   runtime::ThreadTeam& team_;
+  SourceFiles files_;
   Builders builders_;
   std::vector<Job> jobs_;
   formats::ContainerWriter writer_;

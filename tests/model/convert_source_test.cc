@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include "formats/checkpoint.h"
+#include "formats/json.h"
+#include "tests/model/convert_case.h"
+#include "tests/model/golden.h"
+
+namespace leyden {
+namespace {
+
+namespace fs = std::filesystem;
+
+void stop_halfway(std::uint64_t done, std::uint64_t total, std::string_view) {
+  if (done > total / 2) throw std::runtime_error("stop");
+}
+
+/// Checkpoints that aren't what they were, or not what they should be.
+class ConvertSourceTest : public ConvertTest {
+ protected:
+  ConvertSourceTest() { fs::copy(model::golden_checkpoint("v3-tiny-bf16"), in_); }
+
+  /// Stops halfway and keeps what is done.
+  void begin() {
+    runtime::ThreadTeam team(2);
+    const auto checkpoint = formats::Checkpoint::open(in_);
+    EXPECT_THROW(convert(*checkpoint, formats::load_recipe("int8"), {.out = out_, .resume = true},
+                         team, stop_halfway),
+                 std::runtime_error);
+  }
+  ConvertResult resume() { return convert_to(out_, in_, "int8", {.out = {}, .resume = true}); }
+  void write(const std::string& file, std::string_view bytes) { dir_.write("in/" + file, bytes); }
+
+  /// The weights with a hole in one tensor, where no fingerprint looks.
+  std::string with_a_hole() const {
+    const auto checkpoint = formats::Checkpoint::open(in_);
+    const formats::CheckpointTensor& tensor =
+        *checkpoint->find("model.layers.0.self_attn.o_proj.weight");
+    std::string bytes = weights_;
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(tensor.offset), 100, '\0');
+    return bytes;
+  }
+
+  const fs::path in_ = dir_.path() / "in";
+  const std::string weights_ =
+      formats::read_text_file(model::golden_checkpoint("v3-tiny-bf16") + "/model.safetensors");
+};
+
+TEST_F(ConvertSourceTest, NothingIsKeptOfAFileThatWasWrittenAnew) {
+  const std::string expected = resume().fingerprint;
+  fs::remove(out_);
+  write("model.safetensors", with_a_hole());
+  const fs::file_time_type time = fs::last_write_time(in_ / "model.safetensors");
+  begin();
+  write("model.safetensors", weights_);
+  fs::last_write_time(in_ / "model.safetensors", time);  // as tools that copy set it
+  const ConvertResult result = resume();
+  EXPECT_EQ(result.resumed_bytes, 0u);
+  EXPECT_EQ(result.fingerprint, expected);
+}
+
+TEST_F(ConvertSourceTest, AFolderMayBeMoved) {
+  begin();
+  fs::rename(in_, dir_.path() / "moved");
+  EXPECT_GT(
+      convert_to(out_, dir_.path() / "moved", "int8", {.out = {}, .resume = true}).resumed_bytes,
+      0u);
+}
+
+}  // namespace
+}  // namespace leyden
