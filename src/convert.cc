@@ -146,6 +146,18 @@ class SourceFiles {
     return text;
   }
 
+  /// Errors: LoadError naming a file that was written, removed or replaced meanwhile.
+  void check_unchanged() const {
+    for (const auto& [path, before] : states_) {
+      const formats::FileState now = formats::file_state(path);
+      if (now.is_there == before.is_there && now.size == before.size &&
+          now.modified_ns == before.modified_ns) {
+        continue;
+      }
+      throw formats::LoadError(path.string(), "changed while it was read");
+    }
+  }
+
  private:
   std::vector<std::pair<std::filesystem::path, formats::FileState>> states_;
 };
@@ -190,6 +202,7 @@ class Conversion {
       worker.seconds += seconds;
       if (job.learns >= 0) worker.learning_seconds += seconds;
     });
+    files_.check_unchanged();
     ConvertResult result;
     result.fingerprint = writer_.finish();
     double seconds = 0;

@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <string>
 
 #include "formats/checkpoint.h"
 #include "formats/json.h"
+#include "tests/formats/refusal.h"
 #include "tests/model/convert_case.h"
 #include "tests/model/golden.h"
 
@@ -13,6 +15,7 @@ namespace leyden {
 namespace {
 
 namespace fs = std::filesystem;
+using leyden::fixtures::refusal_of;
 
 void stop_halfway(std::uint64_t done, std::uint64_t total, std::string_view) {
   if (done > total / 2) throw std::runtime_error("stop");
@@ -68,6 +71,19 @@ TEST_F(ConvertSourceTest, AFolderMayBeMoved) {
   EXPECT_GT(
       convert_to(out_, dir_.path() / "moved", "int8", {.out = {}, .resume = true}).resumed_bytes,
       0u);
+}
+
+TEST_F(ConvertSourceTest, AFileThatChangesMeanwhileIsNamed) {
+  const fs::path shard = in_ / "model.safetensors";
+  const auto checkpoint = formats::Checkpoint::open(in_);
+  const quant::Recipe recipe = formats::load_recipe("int8");
+  runtime::ThreadTeam team(2);
+  const auto touch = [&](std::uint64_t, std::uint64_t, std::string_view) {
+    fs::last_write_time(shard, fs::last_write_time(shard) + std::chrono::milliseconds(1));
+  };
+  EXPECT_EQ(refusal_of([&] { convert(*checkpoint, recipe, {.out = out_}, team, touch); }),
+            shard.string() + ": changed while it was read");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), {}), 1);
 }
 
 }  // namespace
