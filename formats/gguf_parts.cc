@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,7 +61,9 @@ std::vector<GgufFile> open_gguf_parts(const std::filesystem::path& path) {
   std::vector<GgufFile> parts;
   parts.emplace_back(path);
   const GgufKeys& keys = parts.front().keys();
-  const std::int64_t count = keys.integer_or("split.count", 1, 1, kMaxParts);
+  // llama.cpp's tool leaves a count of 0 where it has merged parts into one file.
+  const std::int64_t count =
+      std::max<std::int64_t>(1, keys.integer_or("split.count", 1, 0, kMaxParts));
   if (const std::int64_t number = keys.integer_or("split.no", 0, 0, kMaxParts); number != 0) {
     throw LoadError(path.string(),
                     fmt::format("is part {} of {}, please open part 1", number + 1, count));
