@@ -37,14 +37,40 @@ struct Job {
   std::uint64_t number = 0;  // of the piece in the order in which the checkpoint holds them
 };
 
+/// Whether the checkpoint has any of the matrices a tensor is made from.
+bool has_any(const formats::Checkpoint& checkpoint, const model::PlannedTensor& planned) {
+  for (std::int64_t m = 0; m < planned.count; ++m) {
+    if (checkpoint.find(planned.source.name_of(m)) != nullptr) return true;
+  }
+  return false;
+}
+
+/// The tensors of the MTP layers that are there. A layer is there as a whole, so that what it lacks
+/// is refused and not dropped; only embedding and head may be missing, which are the model's then.
+std::vector<model::PlannedTensor> mtp_tensors(const formats::Checkpoint& checkpoint) {
+  std::vector<model::PlannedTensor> planned = model::plan_mtp_tensors(checkpoint.config());
+  const auto layer_of = [](const model::PlannedTensor& tensor) {
+    return tensor.name.substr(0, tensor.name.find('.', std::string_view("layers.").size()));
+  };
+  std::set<std::string> layers;
+  for (const model::PlannedTensor& tensor : planned) {
+    if (has_any(checkpoint, tensor)) layers.insert(layer_of(tensor));
+  }
+  std::erase_if(planned, [&](const model::PlannedTensor& tensor) {
+    if (!layers.contains(layer_of(tensor))) return true;
+    const bool may_lack = tensor.name.ends_with(".mtp.embed") || tensor.name.ends_with(".mtp.head");
+    return may_lack && !has_any(checkpoint, tensor);
+  });
+  return planned;
+}
+
 /// The builders of all tensors; they borrow the plan.
 struct Builders {
   Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
            const Calibration* calibration = nullptr)
       : plan(model::plan_tensors(checkpoint.config())), n_model(plan.size()) {
-    for (model::PlannedTensor& planned : model::plan_mtp_tensors(checkpoint.config())) {
-      const bool is_there = checkpoint.find(planned.source.name_of(0)) != nullptr;
-      if (is_there) plan.push_back(std::move(planned));
+    for (model::PlannedTensor& planned : mtp_tensors(checkpoint)) {
+      plan.push_back(std::move(planned));
     }
     model::check_layer_count(checkpoint);
     model::check_tied_head(checkpoint);

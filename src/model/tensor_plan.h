@@ -35,7 +35,7 @@ std::vector<PlannedTensor> plan_tensors(const formats::ModelConfig& config);
 
 /// The tensors of the multi-token-prediction layers that follow the others
 /// ("layers.61.mtp.eh_proj", and those of an ordinary layer). Containers keep them for later;
-/// checkpoints may lack some.
+/// checkpoints may lack a layer, or its embedding and head.
 std::vector<PlannedTensor> plan_mtp_tensors(const formats::ModelConfig& config);
 
 }  // namespace leyden::model

@@ -1,4 +1,4 @@
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using leyden::fixtures::refusal_of;
+using ::testing::HasSubstr;
 
 void stop_halfway(std::uint64_t done, std::uint64_t total, std::string_view) {
   if (done > total / 2) throw std::runtime_error("stop");
@@ -45,6 +46,14 @@ class ConvertSourceTest : public ConvertTest {
     std::string bytes = weights_;
     std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(tensor.offset), 100, '\0');
     return bytes;
+  }
+  /// The weights without the tensors whose names begin so: they are called otherwise.
+  void lose(const std::string& prefix) {
+    std::string bytes = weights_;
+    const std::string from = "\"model.layers." + prefix;
+    for (std::size_t at = 0; (at = bytes.find(from, at)) != bytes.npos;) bytes[at + 1] = 'x';
+    ASSERT_NE(bytes, weights_);
+    write("model.safetensors", bytes);
   }
 
   const fs::path in_ = dir_.path() / "in";
@@ -84,6 +93,31 @@ TEST_F(ConvertSourceTest, AFileThatChangesMeanwhileIsNamed) {
   EXPECT_EQ(refusal_of([&] { convert(*checkpoint, recipe, {.out = out_}, team, touch); }),
             shard.string() + ": changed while it was read");
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), {}), 1);
+}
+
+TEST_F(ConvertSourceTest, AnMtpLayerIsWholeOrNotThere) {
+  for (const std::string lost :
+       {"mlp.experts.0.gate_proj.weight", "mlp.experts.3.up_proj.weight", "enorm.weight",
+        "shared_head.norm.weight", "self_attn.kv_b_proj.weight", "mlp.gate.weight"}) {
+    lose("2." + lost);
+    EXPECT_THAT(refusal_of([&] { convert_to(out_, in_, "int8"); }),
+                HasSubstr("tensor 'model.layers.2." + lost + "' is missing"));
+    EXPECT_FALSE(fs::exists(out_));
+  }
+  const quant::Recipe recipe = formats::load_recipe("int8");
+  const auto n_of_the_layer = [&] {
+    const ConversionPlan plan = plan_conversion(*formats::Checkpoint::open(in_), recipe);
+    return plan.tensors.size() - plan.n_model_tensors;
+  };
+  lose("2.");
+  EXPECT_EQ(n_of_the_layer(), 0u);
+  write("model.safetensors", weights_);
+  const std::size_t n_whole = n_of_the_layer();
+  // What it may share with the model.
+  for (const char* shared : {"2.embed_tokens.weight", "2.shared_head.head.weight"}) {
+    lose(shared);
+    EXPECT_EQ(n_of_the_layer(), n_whole - 1);
+  }
 }
 
 }  // namespace
