@@ -14,13 +14,17 @@
 #include "formats/input_file.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
+#include "formats/tokenizer_file.h"
 #include "src/fingerprint.h"
 #include "src/model/layer_count.h"
 #include "src/model/load_meter.h"
+#include "src/model/loaded_model.h"
 #include "src/model/tensor_builder.h"
 #include "src/model/tied_head.h"
 #include "src/recipes.h"
 #include "src/runtime/memory.h"
+#include "src/text/generation_config.h"
+#include "src/text/tokenizer.h"
 
 namespace leyden {
 namespace {
@@ -350,6 +354,21 @@ ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quan
   return plan;
 }
 
+void check_companions(const formats::Checkpoint& checkpoint) {
+  model::LoadedModel loaded;
+  loaded.source = checkpoint.name();
+  model::adopt_companions(loaded,
+                          [&](std::string_view name) { return checkpoint.companion(name); });
+  if (loaded.tokenizer_json) {
+    text::Tokenizer(
+        formats::parse_tokenizer_json(*loaded.tokenizer_json, loaded.source + ": tokenizer.json"));
+  }
+  if (loaded.generation_config) {
+    text::parse_generation_config(*loaded.generation_config,
+                                  loaded.source + ": generation_config.json");
+  }
+}
+
 std::vector<std::filesystem::path> inputs_of(const formats::Checkpoint& checkpoint,
                                              const ConvertOptions& options) {
   std::vector<std::filesystem::path> inputs = checkpoint.files();
@@ -365,6 +384,7 @@ ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe
   const std::vector<std::filesystem::path> inputs = inputs_of(checkpoint, options);
   formats::spare_inputs(options.out, inputs);
   formats::spare_inputs(options.out.string() + ".partial.journal", inputs);
+  check_companions(checkpoint);
   return Conversion(checkpoint, recipe, options, team, progress).run();
 }
 

@@ -33,6 +33,10 @@ struct ConversionPlan {
 /// Errors: LoadError when the checkpoint doesn't hold what its config says.
 ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe);
 
+/// Reads tokenizer and the other small files as loading does, so that a damaged one isn't found
+/// only when the container is used. convert() does it first. Errors: LoadError naming the file.
+void check_companions(const formats::Checkpoint& checkpoint);
+
 struct ConvertOptions {
   std::filesystem::path out;
   bool resume = false;    // go on with what an interrupted conversion of the same things wrote

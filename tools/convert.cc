@@ -123,7 +123,10 @@ void run_convert(CommandOptions options) {
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe);
   const std::uint64_t source_bytes = print_plan(options, *checkpoint, recipe, plan);
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
-  if (options.dry_run) return print_costs(*checkpoint, recipe, plan, source_bytes, threads);
+  if (options.dry_run) {
+    check_companions(*checkpoint);
+    return print_costs(*checkpoint, recipe, plan, source_bytes, threads);
+  }
 
   if (!options.report.empty()) check_report(options, *checkpoint);
   runtime::ThreadTeam team(threads);

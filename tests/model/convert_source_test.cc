@@ -120,5 +120,18 @@ TEST_F(ConvertSourceTest, AnMtpLayerIsWholeOrNotThere) {
   }
 }
 
+TEST_F(ConvertSourceTest, ASmallFileThatCantBeReadIsRefusedFirst) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
+    for (const char* text : {"", "{\"cut off"}) {
+      write(name, text);
+      EXPECT_THAT(refusal_of([&] { convert_to(out_, in_, "int8"); }),
+                  HasSubstr(in_.string() + ": " + name + ": "))
+          << text;
+      EXPECT_FALSE(fs::exists(out_));
+    }
+    fs::remove(in_ / name);
+  }
+}
+
 }  // namespace
 }  // namespace leyden

@@ -226,6 +226,21 @@ test_calibrations_of_other_models_and_no_calibrations_are_refused() {
   says err "$work/cut.calibration"
   refused int4 --calibration "$work/cut.calibration" --resume
 }
+test_a_conversion_reads_the_small_files_first() {
+  cp -r "$source_dir/models/demo/checkpoint" "$work/damaged"
+  local name out=$work/damaged.leyden
+  for name in tokenizer.json tokenizer_config.json generation_config.json; do
+    printf '{"cut off' >"$work/damaged/$name"
+    call convert --in "$work/damaged" --dry-run
+    refuses "$work/damaged: $name: "
+    call convert --in "$work/damaged" --out "$out"
+    refuses "$work/damaged: $name: "
+    nothing_at "$out"
+    cp "$source_dir/models/demo/checkpoint/$name" "$work/damaged"
+  done
+  call convert --in "$work/damaged" --dry-run
+  exits 0
+}
 test_compare_takes_two_containers_of_one_model() {
   local a=$work/a.leyden b=$work/b.leyden other=$work/other.leyden
   call convert --in "$checkpoint" --out "$a" --recipe int8
