@@ -337,8 +337,9 @@ class Conversion {
 
 }  // namespace
 
-ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe) {
-  const Builders builders(checkpoint, recipe);
+ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                               const Calibration* calibration) {
+  const Builders builders(checkpoint, recipe, calibration);
   ConversionPlan plan;
   plan.n_model_tensors = builders.n_model;
   std::set<std::string> used;

@@ -30,8 +30,10 @@ struct ConversionPlan {
     return std::span(tensors).first(n_model_tensors);
   }
 };
-/// Errors: LoadError when the checkpoint doesn't hold what its config says.
-ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe);
+/// Errors: LoadError when the checkpoint doesn't hold what its config says, or the calibration is
+/// none for it.
+ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
+                               const Calibration* calibration = nullptr);
 
 /// Reads tokenizer and the other small files as loading does, so that a damaged one isn't found
 /// only when the container is used. convert() does it first. Errors: LoadError naming the file.

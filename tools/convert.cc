@@ -120,7 +120,7 @@ void run_convert(CommandOptions options) {
         model::parse_expert_counts(formats::read_text_file(options.routing_stats),
                                    checkpoint->config(), options.routing_stats);
   }
-  const ConversionPlan plan = plan_conversion(*checkpoint, recipe);
+  const ConversionPlan plan = plan_conversion(*checkpoint, recipe, options.convert.calibration);
   const std::uint64_t source_bytes = print_plan(options, *checkpoint, recipe, plan);
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
   if (options.dry_run) {

@@ -217,8 +217,11 @@ test_calibrations_of_other_models_and_no_calibrations_are_refused() {
   }
   call convert --in "$source_dir/models/demo/checkpoint" --out "$out" --recipe int4 --calibration "$calibration"
   refuses "$calibration" "for this model"
-  refused int8 --calibration "$calibration"
-  says err "becomes int4"
+  for flag in "" --dry-run; do
+    # shellcheck disable=SC2086
+    refused int8 --calibration "$calibration" $flag
+    says err "becomes int4"
+  done
   refused int4 --calibration "$checkpoint/model-00001-of-00003.safetensors"
   refused int4 --calibration "$checkpoint/config.json"
   head -c 1000 "$calibration" >"$work/cut.calibration"
