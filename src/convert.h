@@ -66,7 +66,8 @@ struct ConvertResult {
   quant::ErrorFigures total;        // over all of them
 };
 
-/// Bytes of tensors done and in all, and the tensor worked on. Called by one thread at a time.
+/// Bytes of tensors done and in all, and the tensor worked on. Called by one thread at a time. What
+/// it throws ends the conversion like an error.
 using ConvertProgress =
     std::function<void(std::uint64_t done, std::uint64_t total, std::string_view tensor)>;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "src/model_costs.h"
 #include "src/runtime/cores.h"
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 #include "tools/json_output.h"
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
@@ -104,6 +106,10 @@ void check_report(const CommandOptions& options, const formats::Checkpoint& chec
   check_json_target(options.report, {});
 }
 
+/// Ctrl-C was pressed.
+struct Interrupted : std::exception {};
+
+/// Errors: Interrupted.
 void run_convert(CommandOptions options) {
   const auto checkpoint = formats::Checkpoint::open(options.in);
   const quant::Recipe recipe = formats::load_recipe(options.recipe);
@@ -132,10 +138,12 @@ void run_convert(CommandOptions options) {
   runtime::ThreadTeam team(threads);
   options.convert.measure = !options.report.empty();
   const auto start = std::chrono::steady_clock::now();
+  const InterruptGuard interrupt;
   ProgressLine line("converting");
   const ConvertResult result =
       convert(*checkpoint, recipe, options.convert, team,
-              [&line](std::uint64_t done, std::uint64_t total, std::string_view tensor) {
+              [&](std::uint64_t done, std::uint64_t total, std::string_view tensor) {
+                if (interrupt.requested()) throw Interrupted();
                 line.update(done, total, tensor);
               });
   line.clear();
@@ -161,7 +169,7 @@ void run_convert(CommandOptions options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app, int&) {
+void add_convert(CLI::App& app, int& status) {
   auto* const command =
       app.add_subcommand("convert", "Quantize an original checkpoint into one leyden container");
   const auto options = std::make_shared<CommandOptions>();
@@ -193,7 +201,7 @@ void add_convert(CLI::App& app, int&) {
                     "Store tensors as zstd frames: smaller for transport, but it can't be mapped");
   command->add_flag("--resume", options->convert.resume,
                     "Go on where an interrupted conversion stopped, and keep what is done if this "
-                    "one is interrupted by an error");
+                    "one is interrupted by an error or Ctrl-C");
   command
       ->add_option("--report", options->report,
                    "Compare every tensor with the original; write the figures as JSON")
@@ -204,9 +212,13 @@ void add_convert(CLI::App& app, int&) {
   auto* const dry_run = command->add_flag("--dry-run", options->dry_run,
                                           "Only say what would be written, what running it would "
                                           "take, and how long it would take to convert");
-  command->callback([options, out, dry_run] {
+  command->callback([options, out, dry_run, &status] {
     if (out->empty() && dry_run->empty()) throw CLI::RequiredError("--out");
-    run_convert(*options);
+    try {
+      run_convert(*options);
+    } catch (const Interrupted&) {
+      status = kInterruptStatus;
+    }
   });
 }
 

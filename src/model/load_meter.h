@@ -14,23 +14,28 @@ class LoadMeter {
  public:
   LoadMeter(std::uint64_t total, const Progress& progress) : total_(total), progress_(progress) {}
 
-  /// Does one piece of work unless another has failed. Rethrows what `work` throws.
+  /// Does one piece of work unless another has failed. Rethrows what `work` throws,
+  /// or who is told of the progress.
   template <class Work>
   void attempt(std::uint64_t bytes, const Work& work) {
     if (failed_.load(std::memory_order_relaxed)) return;
     try {
       work();
+      report(bytes);
     } catch (...) {
       failed_.store(true, std::memory_order_relaxed);
       throw;
     }
+  }
+
+ private:
+  void report(std::uint64_t bytes) {
     if (!progress_) return;
     const std::lock_guard lock(mutex_);
     done_ += bytes;
     progress_(done_, total_);
   }
 
- private:
   const std::uint64_t total_;
   const Progress& progress_;
   std::atomic<bool> failed_ = false;

@@ -95,6 +95,18 @@ TEST_F(ConvertSourceTest, AFileThatChangesMeanwhileIsNamed) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), {}), 1);
 }
 
+TEST_F(ConvertSourceTest, StopsAtOnce) {
+  runtime::ThreadTeam team(2);
+  const auto checkpoint = formats::Checkpoint::open(in_);
+  const auto stop = [](std::uint64_t, std::uint64_t, std::string_view) {
+    throw std::runtime_error("stop");
+  };
+  const quant::Recipe recipe = formats::load_recipe("int8");
+  EXPECT_THROW(convert(*checkpoint, recipe, {.out = out_, .resume = true}, team, stop),
+               std::runtime_error);
+  EXPECT_LT(resume().resumed_bytes, plan_conversion(*checkpoint, recipe).tensor_bytes / 2);
+}
+
 TEST_F(ConvertSourceTest, AnMtpLayerIsWholeOrNotThere) {
   for (const std::string lost :
        {"mlp.experts.0.gate_proj.weight", "mlp.experts.3.up_proj.weight", "enorm.weight",

@@ -82,6 +82,24 @@ convert >/dev/null
 cmp "$place/first" "$place/out"
 rm "$place/first" "$place/out"
 
+# Ctrl-C ends it like an error: nothing is left, or with --resume the finished part.
+interrupted() { # ARGS...
+  env --default-signal=INT LEYDEN_ISA=scalar "$program" convert --in "$checkpoint" --recipe int4 \
+    --out "$place/out" -t 1 "$@" >"$place/log" 2>&1 &
+  local job=$! status=0
+  while [[ ! -s $place/out.partial.journal ]]; do sleep 0.005; done
+  kill -INT "$job"
+  wait "$job" || status=$?
+  [[ $status == 130 ]] || { echo "exit status $status after Ctrl-C: $(<"$place/log")"; exit 1; }
+  rm "$place/log"
+}
+interrupted
+nothing_left
+interrupted --resume
+[[ -s $place/out.partial && -s $place/out.partial.journal ]] || { echo "nothing is kept"; exit 1; }
+convert --resume | grep -q "were there already and fit their checksums"
+rm "$place/out"
+
 # A disk that is too small: a sentence and nothing else.
 status=0
 (
