@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using leyden::fixtures::refusal_of;
 using ::testing::HasSubstr;
 
-void stop_halfway(std::uint64_t done, std::uint64_t total, std::string_view) {
+void stop_in_the_middle(std::uint64_t done, std::uint64_t total, std::string_view) {
   if (done > total / 2) throw std::runtime_error("stop");
 }
 
@@ -32,7 +32,7 @@ class ConvertSourceTest : public ConvertTest {
     runtime::ThreadTeam team(2);
     const auto checkpoint = formats::Checkpoint::open(in_);
     EXPECT_THROW(convert(*checkpoint, formats::load_recipe("int8"), {.out = out_, .resume = true},
-                         team, stop_halfway),
+                         team, stop_in_the_middle),
                  std::runtime_error);
   }
   ConvertResult resume() { return convert_to(out_, in_, "int8", {.out = {}, .resume = true}); }
