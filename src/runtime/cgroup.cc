@@ -14,6 +14,16 @@ std::optional<std::uint64_t> number_in(const std::string& file) {
   return std::nullopt;  // absent, or "max"
 }
 
+/// What the kernel takes back when the group needs it; MemAvailable counts the same as free.
+std::uint64_t reclaimable_in(const std::string& folder) {
+  std::ifstream in(folder + "/memory.stat");
+  std::uint64_t sum = 0, bytes = 0;
+  for (std::string key; in >> key >> bytes;) {
+    if (key == "inactive_file" || key == "active_file" || key == "slab_reclaimable") sum += bytes;
+  }
+  return sum;
+}
+
 /// The least of what `limit` says of a group's folder, for this process' group and those above it.
 template <class Limit>
 auto least_of_groups(const Limit& limit) -> decltype(limit(std::string())) {
@@ -32,14 +42,15 @@ auto least_of_groups(const Limit& limit) -> decltype(limit(std::string())) {
 
 }  // namespace
 
-std::optional<std::uint64_t> cgroup_memory() {
-  return least_of_groups([](const std::string& folder) -> std::optional<std::uint64_t> {
-    const auto most = number_in(folder + "/memory.max");
-    const auto used = number_in(folder + "/memory.current");
-    if (!most || !used) return std::nullopt;
-    return *most > *used ? *most - *used : 0;
-  });
+std::optional<std::uint64_t> memory_left_in(const std::string& folder) {
+  const auto most = number_in(folder + "/memory.max");
+  const auto used = number_in(folder + "/memory.current");
+  if (!most || !used) return std::nullopt;
+  const std::uint64_t held = *used - std::min(*used, reclaimable_in(folder));
+  return *most > held ? *most - held : 0;
 }
+
+std::optional<std::uint64_t> cgroup_memory() { return least_of_groups(memory_left_in); }
 
 std::optional<double> cgroup_cpus() {
   return least_of_groups([](const std::string& folder) -> std::optional<double> {
