@@ -14,14 +14,16 @@ StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stop
 std::string StopStrings::push(std::string_view text) {
   if (stopped()) return {};
   held_ += text;
-  std::size_t first = std::string::npos;
+  std::size_t begin = 0, end = std::string::npos;
   for (const std::string& stop : stops_) {
     const std::size_t at = held_.find(stop);
-    if (at >= first) continue;
-    first = at;
+    if (at == std::string::npos || std::pair(at + stop.size(), at) >= std::pair(end, begin))
+      continue;
+    begin = at;
+    end = at + stop.size();
     stopped_by_ = stop;
   }
-  if (stopped()) return std::exchange(held_, {}).substr(0, first);
+  if (stopped()) return std::exchange(held_, {}).substr(0, begin);
 
   std::size_t n_kept = 0;
   for (const std::string& stop : stops_) {

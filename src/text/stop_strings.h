@@ -8,8 +8,9 @@
 
 namespace leyden::text {
 
-/// Ends a streamed answer at the first of several strings, wherever token borders fall. Text that
-/// may turn out to begin one is held back, nothing else is.
+/// Ends a streamed answer at the first of several strings to be complete, wherever token borders
+/// fall; at the longest of those that are complete together. Text that may turn out to begin one is
+/// held back, nothing else is.
 class StopStrings {
  public:
   /// Empty strings are passed over.

@@ -33,6 +33,22 @@ TEST(StopStrings, TheEarliestOfSeveralCounts) {
   EXPECT_EQ(stops.stopped_by(), "lo");
 }
 
+TEST(StopStrings, WhichIsCompleteFirstCountsHoweverTheTextIsCut) {
+  const auto shown = [](const std::vector<std::string>& wanted, std::size_t piece) {
+    StopStrings stops(wanted);
+    const std::string text = "The capital of Norway";
+    std::string all;
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      all += stops.push(std::string_view(text).substr(at, piece));
+    }
+    return all;
+  };
+  for (const std::size_t piece : {1, 4, 100}) {
+    EXPECT_EQ(shown({"capital of", "al"}, piece), "The capit");
+    EXPECT_EQ(shown({"al", "capital", "tal"}, piece), "The ") << "of equal ends the longest";
+  }
+}
+
 TEST(StopStrings, AnyCutOfTheTextGivesTheSame) {
   std::mt19937 random(5);
   for (int round = 0; round < 2000; ++round) {
