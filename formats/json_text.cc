@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
+#include <utility>
 
 #include "formats/utf8.h"
 
@@ -47,60 +48,94 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_value(const Json& value, std::string& out) {
-  std::string_view separator;
-  switch (value.type()) {
-    case Json::value_t::object:
-      out += '{';
-      for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
-        out += separator;
-        append_quoted(name, out);
-        out += ": ";
-        append_value(member, out);
-        separator = ", ";
-      }
-      out += '}';
-      break;
-    case Json::value_t::array:
-      out += '[';
-      for (const Json& element : value) {
-        out += separator;
-        append_value(element, out);
-        separator = ", ";
-      }
-      out += ']';
-      break;
-    case Json::value_t::string:
-      append_quoted(value.get_ref<const std::string&>(), out);
-      break;
-    case Json::value_t::boolean:
-      out += value.get<bool>() ? "true" : "false";
-      break;
-    case Json::value_t::number_integer:
-      out += std::to_string(value.get<std::int64_t>());
-      break;
-    case Json::value_t::number_unsigned:
-      out += std::to_string(value.get<std::uint64_t>());
-      break;
-    case Json::value_t::number_float:
-      out += float_text(value.get<double>());
-      break;
-    case Json::value_t::binary:
-      out += big_integer_text(value);
-      break;
-    case Json::value_t::null:
-    case Json::value_t::discarded:
-      out += "null";
-      break;
+/// Writes values on one line, or each member and element on a line of its own.
+class Writer {
+ public:
+  explicit Writer(bool lines) : lines_(lines) {}
+
+  void value(const Json& value) {
+    switch (value.type()) {
+      case Json::value_t::object:
+        open('{');
+        for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
+          next();
+          append_quoted(name, out_);
+          out_ += ": ";
+          this->value(member);
+        }
+        close('}');
+        break;
+      case Json::value_t::array:
+        open('[');
+        for (const Json& element : value) {
+          next();
+          this->value(element);
+        }
+        close(']');
+        break;
+      case Json::value_t::string:
+        append_quoted(value.get_ref<const std::string&>(), out_);
+        break;
+      case Json::value_t::boolean:
+        out_ += value.get<bool>() ? "true" : "false";
+        break;
+      case Json::value_t::number_integer:
+        out_ += std::to_string(value.get<std::int64_t>());
+        break;
+      case Json::value_t::number_unsigned:
+        out_ += std::to_string(value.get<std::uint64_t>());
+        break;
+      case Json::value_t::number_float:
+        out_ += float_text(value.get<double>());
+        break;
+      case Json::value_t::binary:
+        out_ += big_integer_text(value);
+        break;
+      case Json::value_t::null:
+      case Json::value_t::discarded:
+        out_ += "null";
+        break;
+    }
   }
-}
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  void open(char bracket) {
+    out_ += bracket;
+    ++depth_;
+    empty_ = true;
+  }
+  void next() {
+    if (!empty_) out_ += lines_ ? "," : ", ";
+    if (lines_) out_.append(1, '\n').append(depth_, ' ');
+    empty_ = false;
+  }
+  void close(char bracket) {
+    --depth_;
+    if (lines_ && !empty_) out_.append(1, '\n').append(depth_, ' ');
+    out_ += bracket;
+    empty_ = false;  // what holds this one isn't
+  }
+
+  const bool lines_;
+  std::string out_;
+  std::size_t depth_ = 0;
+  bool empty_ = true;  // the innermost open object or list, so far
+};
 
 }  // namespace
 
 std::string json_text(const Json& value) {
-  std::string out;
-  append_value(value, out);
-  return out;
+  Writer writer(/*lines=*/false);
+  writer.value(value);
+  return writer.take();
+}
+
+std::string json_lines_text(const Json& value) {
+  Writer writer(/*lines=*/true);
+  writer.value(value);
+  return writer.take();
 }
 
 std::string json_quote(std::string_view text) {

@@ -13,6 +13,9 @@ namespace leyden::formats {
 /// floats as Python's repr. Numbers that aren't finite become null.
 std::string json_text(const Json& value);
 
+/// The same with every member and element on a line of its own, indented by a space per level.
+std::string json_lines_text(const Json& value);
+
 /// `text` between quotes, with JSON's escapes. `text` must be UTF-8 and is otherwise copied as is.
 std::string json_quote(std::string_view text);
 

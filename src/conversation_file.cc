@@ -9,8 +9,10 @@
 
 #include "formats/json.h"
 #include "formats/json_field.h"
+#include "formats/json_text.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
+#include "formats/utf8.h"
 
 namespace leyden {
 namespace {
@@ -126,7 +128,7 @@ void write_conversation(const std::filesystem::path& path, const Conversation& c
                          {"model", conversation.model},
                          {"settings", settings_json(conversation.settings)},
                          {"messages", std::move(messages)}};
-  const std::string text = document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = formats::utf8_replace_invalid(formats::json_lines_text(document)) + "\n";
   formats::OutputFile file(path, text.size(), 0600);
   file.write(0, std::as_bytes(std::span(text)));
   file.commit();

@@ -42,6 +42,28 @@ TEST(Json, WritesFloatsAsPythonDoes) {
             "[100000.0, 1000000000000000.0, 1e+22, 0.0001, 1e-05, 1.5, 5e-324, 0]");
 }
 
+TEST(Json, WritesLinesToo) {
+  const Json value = parse_json(
+      R"({"a": [1, [], {"b": 12345678901234567890123}], "c": {}, "d": [[2.5, "e"], null]})", "x");
+  EXPECT_EQ(json_lines_text(value), R"({
+ "a": [
+  1,
+  [],
+  {
+   "b": 12345678901234567890123
+  }
+ ],
+ "c": {},
+ "d": [
+  [
+   2.5,
+   "e"
+  ],
+  null
+ ]
+})");
+}
+
 TEST(Json, ErrorsNameFileAndByte) {
   EXPECT_THAT(parse_error("{\"a\": 1, }"), testing::StartsWith("x.json: byte 9: syntax error"));
   EXPECT_THAT(parse_error(""), testing::StartsWith("x.json: byte 0: "));

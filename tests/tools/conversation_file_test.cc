@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
+#include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
 
@@ -86,6 +88,19 @@ TEST_F(ConversationFileTest, EverythingComesBack) {
   EXPECT_TRUE(back.settings.thinking);
   EXPECT_TRUE(back.settings.fold_thinking);
   EXPECT_THAT(get(), HasSubstr("\"temperature\": 0.6,")) << "numbers as people write them";
+}
+
+TEST_F(ConversationFileTest, IntegersBeyond64BitsKeepTheirDigits) {
+  Conversation talk = example();
+  talk.messages[0].tools = formats::parse_json(
+      R"([{"type": "function", "function": {"name": "f", "parameters": {
+          "properties": {"n": {"type": "integer", "maximum": 123456789012345678901234567890}}}}}])",
+      "tools");
+  talk.messages[0].response_format = formats::parse_json("-98765432109876543210", "schema");
+  write_conversation(file_, talk);
+  EXPECT_THAT(get(), HasSubstr("\"maximum\": 123456789012345678901234567890\n"));
+  EXPECT_THAT(get(), HasSubstr("\"response_format\": -98765432109876543210\n"));
+  EXPECT_EQ(read_conversation(file_).messages[0].tools, talk.messages[0].tools);
 }
 
 TEST_F(ConversationFileTest, OnlyTheOwnerMayReadIt) {
