@@ -92,9 +92,12 @@ ConversationSettings settings_from_json(const JsonField& json) {
     for (std::size_t i = 0; i < bias->size(); ++i) {
       const JsonField pair = bias->element(i);
       if (pair.size() != 2) pair.refuse("a pair [token id, value]");
+      // Null is what JSON made of -inf, which was once allowed.
+      const JsonField value = pair.element(1);
       sampling.logit_bias.emplace_back(
           static_cast<text::TokenId>(pair.element(0).as_integer(0, kMax)),
-          static_cast<float>(pair.element(1).as_number()));
+          value.value().is_null() ? std::numeric_limits<float>::lowest()
+                                  : static_cast<float>(value.as_number()));
     }
   }
   sampling.seed = unsigned_or_zero(json, "seed");

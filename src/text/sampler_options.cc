@@ -31,7 +31,8 @@ void check(const SamplerOptions& o) {
   expect(o.penalty_window >= 0, "penalty-window", o.penalty_window, "0 (all) or more");
   for (const auto& [token, bias] : o.logit_bias) {
     expect(token >= 0, "logit-bias token", token, "a token id");
-    expect(!std::isnan(bias), "logit-bias", bias, "a number");
+    expect(std::isfinite(bias), "logit-bias", bias,
+           "a finite number; -100 all but forbids a token");
   }
 }
 

@@ -21,7 +21,8 @@ struct SamplerOptions {
   float presence_penalty = 0.0f;    // subtracted once
   std::int32_t penalty_window = 0;  // last accepted tokens that the penalties see; 0: all
 
-  std::vector<std::pair<TokenId, float>> logit_bias = {};  // added; -100 all but forbids a token
+  // Added to a token's logit, finite; -100 all but forbids it.
+  std::vector<std::pair<TokenId, float>> logit_bias = {};
   std::uint64_t seed = 0;
 };
 

@@ -305,6 +305,8 @@ TEST(Sampler, RefusesOptionsWithoutMeaning) {
   EXPECT_NE(refusal({.min_p = 1.5f}), "no error");
   EXPECT_NE(refusal({.typical_p = 0}), "no error");
   EXPECT_NE(refusal({.logit_bias = {{-1, 0}}}), "no error");
+  EXPECT_EQ(refusal({.logit_bias = {{5, -INFINITY}}}),
+            "logit-bias is -inf, expected a finite number; -100 all but forbids a token");
 }
 
 TEST(GenerationConfig, ReadsDefaultsAndStopTokens) {

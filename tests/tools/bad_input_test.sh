@@ -40,7 +40,7 @@ test_wrong_usage_is_status_2_and_says_what() {
   done
   for arguments in "run" "run -p" "run -p x -n 0" "run -p x -n many" "run -p x -t 0" "run -p x -f y" \
     "run -p x --messages y" "run --messages x --raw" "run -p x --kv-cache int3" "run -p x --temp hot" \
-    "run -p x --thinking maybe" "run -p x --logit-bias 5" "logits" "logits --tokens 1 --tokens-file x" \
+    "run -p x --thinking maybe" "run -p x --logit-bias 5" "run -p x --logit-bias 5=-inf" "logits" "logits --tokens 1 --tokens-file x" \
     "convert --in x" "convert --out x" "eval" "eval --kl x" "inspect" \
     "calibrate" "calibrate --text x" "calibrate -o x" "calibrate --text x -o y --document-tokens 1" \
     "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \

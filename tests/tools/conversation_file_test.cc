@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -130,6 +131,16 @@ TEST_F(ConversationFileTest, WhatIsNoConversationIsRefusedByNameOfTheField) {
               HasSubstr("field 'settings': top-p is 7"));
   EXPECT_THAT(refusal(head + R"(1, "messages": [], "settings": {"seed": -1}})"),
               HasSubstr("field 'settings.seed' is -1"));
+}
+
+// What JSON made of a logit bias of -inf, before that was refused.
+TEST_F(ConversationFileTest, ALogitBiasOfNullForbidsTheToken) {
+  put(R"({"format": "leyden-conversation", "version": 1, "messages": [],
+          "settings": {"logit_bias": [[5, null], [7, -1.5]]}})");
+  const auto bias = read_conversation(file_).settings.sampling.logit_bias;
+  ASSERT_EQ(bias.size(), 2u);
+  EXPECT_EQ(bias[0], std::pair(5, std::numeric_limits<float>::lowest()));
+  EXPECT_EQ(bias[1], std::pair(7, -1.5f));
 }
 
 TEST_F(ConversationFileTest, AFileThatCanNotBeWrittenLeavesTheEarlierOne) {
