@@ -141,8 +141,9 @@ std::optional<std::string> HfCheckpoint::companion(std::string_view file_name) c
 
 std::vector<std::filesystem::path> HfCheckpoint::files() const {
   std::vector<std::filesystem::path> files;
-  for (const char* name : {"config.json", "model.safetensors.index.json", "tokenizer.json",
-                           "tokenizer_config.json", "generation_config.json"}) {
+  for (const char* name :
+       {"config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+        "chat_template.jinja", "generation_config.json"}) {
     files.push_back(directory_ / name);
   }
   for (const HfShard& shard : shards_) files.emplace_back(shard.file.name());

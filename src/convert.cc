@@ -146,7 +146,8 @@ std::vector<quant::TensorSpec> specs_of(const Builders& builders) {
 std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
                                     const model::ExpertCounts& expert_counts) {
   std::vector<formats::Blob> blobs = {{"config.json", checkpoint.config_text()}};
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                           "generation_config.json"}) {
     if (auto text = checkpoint.companion(name)) blobs.push_back({name, std::move(*text)});
   }
   if (!expert_counts.empty()) {

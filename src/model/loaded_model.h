@@ -26,7 +26,7 @@ struct LoadedModel {
   std::string recipe;
   std::string fingerprint;  // of model and recipe: a container's, or src/fingerprint.h
   std::optional<std::string> tokenizer_json, generation_config;
-  bool has_chat_template = false;  // tokenizer_config.json brings a Jinja template
+  bool has_chat_template = false;  // in tokenizer_config.json or a file of its own
 
   Placement placement;
   std::vector<runtime::Memory> arenas;         // where the tensors are, one per node, or

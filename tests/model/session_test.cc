@@ -18,6 +18,7 @@
 #include "src/evaluate.h"
 #include "src/generate.h"
 #include "src/runtime/thread_team.h"
+#include "tests/formats/temp_directory.h"
 #include "tests/model/golden.h"
 
 namespace leyden {
@@ -199,6 +200,29 @@ TEST_F(DemoTest, AnswersAndRemembers) {
   // The end token of the first answer and the second turn, but not the first turn again.
   EXPECT_LT(second.prompt_tokens, 15);
   EXPECT_GT(chat.session().position(), before);
+}
+
+/// The demo model without its Jinja template: leyden takes it for a V3.2.
+class V32DemoTest : public testing::Test {
+ protected:
+  V32DemoTest() {
+    for (const auto& file : std::filesystem::directory_iterator(kDemo + "/checkpoint")) {
+      if (file.path().filename() == "tokenizer_config.json") continue;
+      std::filesystem::create_symlink(file.path(), dir_.path() / file.path().filename());
+    }
+  }
+  fixtures::TempDirectory dir_;
+};
+
+TEST_F(V32DemoTest, ATemplateMayLieInAFileOfItsOwn) {
+  EXPECT_EQ(Engine::load(dir_.path(), small_options())->chat_format(), text::ChatFormat::kV32);
+  dir_.write("chat_template.jinja", "{{ messages }}");
+  EXPECT_EQ(Engine::load(dir_.path(), small_options())->chat_format(), text::ChatFormat::kV31);
+  runtime::ThreadTeam team(2);
+  const auto out = dir_.path() / "demo.leyden";
+  convert(*formats::Checkpoint::open(dir_.path()), formats::load_recipe("int8"), {.out = out}, team,
+          {});
+  EXPECT_EQ(Engine::load(out, small_options())->chat_format(), text::ChatFormat::kV31);
 }
 
 /// models/demo/eval/reference.json: f32, 15875 tokens.
