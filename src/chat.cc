@@ -97,9 +97,10 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   if (result.finish == Finish::kInterrupt && result.tokens.empty()) return result;
   text::Message& message = messages.emplace_back();
   message.role = "assistant";
-  message.content = result.content;
   message.reasoning_content = result.reasoning;
   if (!result.tool_calls.empty()) message.tool_calls = result.tool_calls;
+  // V3's template renders calls only where there is no content, not even an empty one.
+  if (!message.tool_calls || !result.content.empty()) message.content = result.content;
   return result;
 }
 

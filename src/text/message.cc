@@ -74,7 +74,7 @@ Json assistant_json(const Message& message) {
     calls.push_back(std::move(json));
   }
   return {{"role", "assistant"},
-          {"content", message.content.value_or("")},
+          {"content", message.content ? Json(*message.content) : Json()},
           {"reasoning_content", message.reasoning_content},
           {"tool_calls", std::move(calls)}};
 }

@@ -1,5 +1,6 @@
 #include "src/session.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "src/evaluate.h"
 #include "src/generate.h"
 #include "src/runtime/thread_team.h"
+#include "src/text/chat_render.h"
 #include "tests/formats/temp_directory.h"
 #include "tests/model/golden.h"
 
@@ -200,6 +202,36 @@ TEST_F(DemoTest, AnswersAndRemembers) {
   // The end token of the first answer and the second turn, but not the first turn again.
   EXPECT_LT(second.prompt_tokens, 15);
   EXPECT_GT(chat.session().position(), before);
+}
+
+// V3's template leaves out calls beside a text, even an empty one.
+TEST_F(DemoTest, AnAnswerOfCallsAloneHasNoContent) {
+  const auto demo = engine("int8");
+  const text::Tokenizer& tokenizer = demo->tokenizer();
+  Chat chat(demo);
+  chat.say("system", "");
+  chat.messages[0].tools =
+      formats::parse_json(R"([{"type": "function", "function": {"name": "sun"}}])", "tools");
+  chat.say("user", "How is the weather?");
+  const auto call = tokenizer.encode_trusted(
+      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜><"
+      "｜tool▁calls▁end｜>");
+  const auto prompt = tokenizer.encode(text::render(chat.format(), chat.messages));
+  // Has the model say these tokens, one after the other and each once.
+  text::SamplerOptions forced{.temperature = 0, .frequency_penalty = 50000};
+  for (std::size_t i = 0; i < call.size(); ++i) {
+    const auto n_before = static_cast<float>(std::ranges::count(prompt, call[i]));
+    forced.logit_bias.emplace_back(
+        call[i], 90000.0f - 1000.0f * static_cast<float>(i) + 50000.0f * n_before);
+  }
+  text::Sampler sampler(forced);
+  GenerationOptions options;
+  options.max_tokens = static_cast<int>(call.size());
+  ASSERT_EQ(chat.answer(sampler, options, {}).tool_calls.size(), 1u);
+  EXPECT_EQ(chat.messages.back().content, std::nullopt);
+  EXPECT_TRUE(text::assistant_json(chat.messages.back())["content"].is_null());
+  EXPECT_THAT(joined(text::render(text::ChatFormat::kV3, chat.messages)),
+              testing::HasSubstr("<｜tool▁sep｜>sun"));
 }
 
 /// The demo model without its Jinja template: leyden takes it for a V3.2.
