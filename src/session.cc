@@ -21,28 +21,25 @@ struct Session::Impl {
               model::KvCache(shared.model->config, shared.attention_settings().cache,
                              shared.team->crew().nodes_to_share())},
         forward(shared.model->config, shared.model->weights, shared.attention_settings(),
-                shared.options.prefill_chunk, *shared.team) {}
+                shared.options.prefill_chunk, *shared.team) {
+    state.tokens.reserve(static_cast<std::size_t>(shared.options.context));
+  }
 
   SessionStatus append(std::span<const std::int32_t> tokens, const PrefillProgress& progress,
                        float* all_logits, model::Trace* trace);
   void check(std::span<const std::int32_t> tokens) const;
   std::int32_t position() const { return static_cast<std::int32_t>(state.tokens.size()); }
   bool has_room(std::int32_t n) const { return n <= shared.options.context - position(); }
-  void reserve(std::int32_t n);
+  /// Makes room for n more tokens, so that adding them allocates nothing.
+  void reserve(std::int32_t n) { state.cache.reserve(position(), position() + n); }
   void prove_new_pages();
 
   std::shared_ptr<const Engine> engine;
   const Engine::Impl& shared;
-  SessionState state;
+  SessionState state;  // its tokens have the room of the whole context, and never move
   model::Forward forward;
   int proven_pages = 0;  // of the cache
 };
-
-/// Makes room for n more tokens, so that adding them allocates nothing.
-void Session::Impl::reserve(std::int32_t n) {
-  state.cache.reserve(position(), position() + n);
-  state.tokens.reserve(static_cast<std::size_t>(state.cache.capacity()));
-}
 
 /// Asks where the pages lie that the last tokens were the first to touch. The caller has the turn.
 void Session::Impl::prove_new_pages() {
@@ -99,7 +96,8 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
       return SessionStatus::kStopped;
     }
     done += n;
-    state.tokens.insert(state.tokens.end(), chunk.begin(), chunk.end());
+    // One by one: they may be the session's own.
+    for (const std::int32_t token : chunk) state.tokens.push_back(token);
     if (done < total && progress && !progress(done, total)) return SessionStatus::kStopped;
   }
   if (all_logits != nullptr) {
@@ -164,9 +162,11 @@ void Session::save(const std::filesystem::path& path) const {
 void Session::load(const std::filesystem::path& path) {
   const Engine::Impl& shared = impl_->shared;
   const std::lock_guard lock(shared.turn);
-  impl_->state = read_session(path, impl_->engine->fingerprint(),
-                              {shared.model->config, shared.attention_settings().cache, capacity()},
-                              *shared.team);
+  SessionState read = read_session(
+      path, impl_->engine->fingerprint(),
+      {shared.model->config, shared.attention_settings().cache, capacity()}, *shared.team);
+  read.tokens.reserve(static_cast<std::size_t>(capacity()));
+  impl_->state = std::move(read);
   impl_->proven_pages = 0;
   impl_->prove_new_pages();
 }

@@ -53,7 +53,8 @@ class Session {
   /// Logits of the last token [vocab_size], valid until the next call.
   std::span<const float> logits() const;
 
-  /// Tokens in the context: how many, and which.
+  /// Tokens in the context: how many, and which (valid until the next call, to which they may be
+  /// given).
   std::int32_t position() const;
   std::span<const std::int32_t> tokens() const;
   /// Tokens the context may hold.

@@ -137,6 +137,29 @@ TEST_F(DemoTest, TruncatingForgets) {
   EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), first);
 }
 
+TEST_F(DemoTest, AppendsTokensOfItsOwn) {
+  EngineOptions options = small_options();
+  options.context = 600;
+  const auto demo = Engine::load(kDemo + "/checkpoint", options);
+  std::vector<std::int32_t> tokens(250);
+  std::iota(tokens.begin(), tokens.end(), 100);
+  const auto appends_its_own = [&](Session session) {
+    ASSERT_EQ(session.position(), 250);
+    ASSERT_EQ(session.prefill(session.tokens().first(100)), SessionStatus::kOk);
+    EXPECT_TRUE(std::ranges::equal(session.tokens().subspan(250), std::span(tokens).first(100)));
+  };
+  Session session(demo), loaded(demo);
+  session.prefill(tokens);
+  const auto path =
+      std::filesystem::temp_directory_path() / ("leyden_own_tokens_" + std::to_string(::getpid()));
+  session.save(path);
+  loaded.load(path);
+  std::filesystem::remove(path);
+  appends_its_own(session.fork());
+  appends_its_own(std::move(session));
+  appends_its_own(std::move(loaded));
+}
+
 TEST_F(DemoTest, SaysWhenTheContextIsFullAndComputesNothing) {
   EngineOptions options = small_options();
   options.context = 40;
