@@ -28,6 +28,8 @@ struct Session::Impl {
   SessionStatus append(std::span<const std::int32_t> tokens, const PrefillProgress& progress,
                        float* all_logits, model::Trace* trace);
   void check(std::span<const std::int32_t> tokens) const;
+  /// Those of a token that is gone must neither pass for the last one's nor reach a file.
+  void forget_logits() { std::ranges::fill(state.logits, 0.0f); }
   std::int32_t position() const { return static_cast<std::int32_t>(state.tokens.size()); }
   bool has_room(std::int32_t n) const { return n <= shared.options.context - position(); }
   /// Makes room for n more tokens, so that adding them allocates nothing.
@@ -98,6 +100,7 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
     done += n;
     // One by one: they may be the session's own.
     for (const std::int32_t token : chunk) state.tokens.push_back(token);
+    if (done < total) forget_logits();  // in case the caller stops here
     if (done < total && progress && !progress(done, total)) return SessionStatus::kStopped;
   }
   if (all_logits != nullptr) {
@@ -144,7 +147,9 @@ void Session::truncate(std::int32_t position) {
     throw std::out_of_range("can't truncate " + std::to_string(impl_->position()) + " tokens to " +
                             std::to_string(position));
   }
+  if (position == impl_->position()) return;
   impl_->state.tokens.resize(static_cast<std::size_t>(position));
+  impl_->forget_logits();
 }
 
 Session Session::fork() const {

@@ -50,7 +50,9 @@ class Session {
   SessionStatus prefill_traced(std::span<const std::int32_t> tokens, std::span<float> all_logits,
                                model::Trace* trace);
 
-  /// Logits of the last token [vocab_size], valid until the next call.
+  /// Logits of the last token [vocab_size], valid until the next call. Zeros where it has none:
+  /// before the first token, after truncate() has taken tokens away, and after a prefill that was
+  /// stopped behind a chunk.
   std::span<const float> logits() const;
 
   /// Tokens in the context: how many, and which (valid until the next call, to which they may be
@@ -61,7 +63,7 @@ class Session {
   std::int32_t capacity() const;
   /// What the cache keeps of them.
   std::size_t cache_bytes() const;
-  /// Forgets all tokens from `position` on.
+  /// Forgets all tokens from `position` on, and their logits.
   void truncate(std::int32_t position);
 
   /// A session that goes on from here by itself, with the same logits. The cache is shared page by

@@ -137,6 +137,32 @@ TEST_F(DemoTest, TruncatingForgets) {
   EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), first);
 }
 
+bool all_zeros(std::span<const float> logits) {
+  return std::ranges::all_of(logits, [](float logit) { return logit == 0; });
+}
+
+TEST_F(DemoTest, ThereAreNoLogitsOfTokensThatAreGone) {
+  Session session(engine("int8"));
+  session.prefill(std::vector<std::int32_t>{5, 6, 7, 8});
+  session.truncate(4);
+  EXPECT_FALSE(all_zeros(session.logits()));
+  session.truncate(3);
+  EXPECT_TRUE(all_zeros(session.logits()));
+}
+
+TEST_F(DemoTest, ThereAreNoLogitsAfterAPrefillThatWasStopped) {
+  Session session(engine("int8"));
+  session.decode(5);
+  const std::vector<std::int32_t> tokens(100, 6);
+  EXPECT_EQ(session.prefill(tokens, [](int, int) { return false; }), SessionStatus::kStopped);
+  ASSERT_EQ(session.position(), 1);
+  EXPECT_FALSE(all_zeros(session.logits())) << "of the token before: nothing was appended";
+  EXPECT_EQ(session.prefill(tokens, [](int done, int) { return done < 32; }),
+            SessionStatus::kStopped);
+  ASSERT_EQ(session.position(), 33);
+  EXPECT_TRUE(all_zeros(session.logits()));
+}
+
 TEST_F(DemoTest, AppendsTokensOfItsOwn) {
   EngineOptions options = small_options();
   options.context = 600;
