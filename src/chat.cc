@@ -68,8 +68,21 @@ std::size_t Chat::n_known(std::span<const text::TokenId> prompt) const {
                                   prompt.begin());
 }
 
+/// The messages as the next answer goes on from them. V3.2 refuses a last answer without reasoning
+/// while thinking is on; before another question it is rendered as without thinking.
+std::vector<text::TokenId> Chat::rendered_as_past() const {
+  try {
+    return rendered();
+  } catch (const text::ChatError&) {
+    if (!render.thinking) throw;
+    text::RenderOptions without_thinking = render;
+    without_thinking.thinking = false;
+    return engine_->tokenizer().encode(text::render(format_, messages, without_thinking));
+  }
+}
+
 void Chat::forget_what_is_gone() {
-  session_.truncate(static_cast<std::int32_t>(n_known(rendered())));
+  session_.truncate(static_cast<std::int32_t>(n_known(rendered_as_past())));
 }
 
 Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options,

@@ -58,6 +58,7 @@ class Chat {
 
  private:
   std::vector<text::TokenId> rendered() const;
+  std::vector<text::TokenId> rendered_as_past() const;
   /// How many of them the session holds already.
   std::size_t n_known(std::span<const text::TokenId> prompt) const;
 

@@ -306,6 +306,22 @@ TEST_F(V32DemoTest, ATemplateMayLieInAFileOfItsOwn) {
   EXPECT_EQ(Engine::load(out, small_options())->chat_format(), text::ChatFormat::kV31);
 }
 
+TEST_F(V32DemoTest, AnAnswerWithoutReasoningIsNotForgottenWhenThinkingIsSwitchedOn) {
+  Chat chat(Engine::load(dir_.path(), small_options()));
+  chat.say("user", "What is the capital of Norway?");
+  text::Sampler sampler({.temperature = 0});
+  GenerationOptions options;
+  options.max_tokens = 5;
+  ASSERT_EQ(chat.answer(sampler, options, {}).tokens.size(), 5u);
+  const std::int32_t position = chat.session().position();
+  chat.render.thinking = true;
+  chat.forget_what_is_gone();
+  EXPECT_EQ(chat.session().position(), position);
+  chat.messages.pop_back();
+  chat.forget_what_is_gone();
+  EXPECT_LT(chat.session().position(), position);
+}
+
 /// models/demo/eval/reference.json: f32, 15875 tokens.
 constexpr double kReferencePerplexity = 1.72288;
 
