@@ -37,8 +37,9 @@ constexpr std::uint32_t pieces_left(std::uint64_t ticket) {
   return static_cast<std::uint32_t>(ticket);
 }
 
-/// Lets oneTBB have as many threads as all living teams need together. A team's workers never give
-/// their threads back while it lives, so under a smaller limit a second team would get none.
+/// Lets oneTBB have as many threads as all living teams need together, besides those it had for the
+/// program around us. A team's workers never give their threads back while it lives, so under a
+/// smaller limit a second team, or that program, would get none.
 class WorkerQuota {
  public:
   explicit WorkerQuota(int n_workers) : n_workers_(n_workers) { change(n_workers_); }
@@ -50,13 +51,15 @@ class WorkerQuota {
   static void change(int by) {
     static std::mutex mutex;
     static int total = 0;
+    static std::size_t programs_own = 0;  // its caller's thread included
     static std::optional<oneapi::tbb::global_control> limit;
+    constexpr auto kThreads = oneapi::tbb::global_control::max_allowed_parallelism;
     const std::lock_guard lock(mutex);
+    if (!limit) programs_own = oneapi::tbb::global_control::active_value(kThreads);
     total += by;
     limit.reset();  // of several limits the smallest would count
     if (total > 0) {
-      limit.emplace(oneapi::tbb::global_control::max_allowed_parallelism,
-                    static_cast<std::size_t>(total) + 1);
+      limit.emplace(kThreads, static_cast<std::size_t>(total) + programs_own);
     }
   }
 

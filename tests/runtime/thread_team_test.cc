@@ -1,6 +1,8 @@
 #include "src/runtime/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_group.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -135,6 +137,37 @@ TEST(ThreadTeam, AnIdleTeamDoesntKeepTheWorkersOfAnother) {
     if (arrived == 2) ++both;
   });
   EXPECT_EQ(both, 2);
+}
+
+TEST(ThreadTeam, LeavesTheProgramTheThreadsItHad) {
+  using oneapi::tbb::global_control;
+  const auto allowed = [] {
+    return global_control::active_value(global_control::max_allowed_parallelism);
+  };
+  const std::size_t before = allowed();
+  {
+    ThreadTeam team(3);
+    ThreadTeam another(2);
+    EXPECT_EQ(allowed(), before + 3);
+    if (before > 1) {
+      // Two tasks of the program's that wait for each other.
+      std::atomic<int> arrived = 0, both = 0;
+      oneapi::tbb::task_group tasks;
+      for (int i = 0; i < 2; ++i) {
+        tasks.run([&] {
+          ++arrived;
+          const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+          while (arrived < 2 && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::yield();
+          }
+          if (arrived == 2) ++both;
+        });
+      }
+      tasks.wait();
+      EXPECT_EQ(both, 2);
+    }
+  }
+  EXPECT_EQ(allowed(), before);
 }
 
 /// CPU time of all threads of this process.
