@@ -66,7 +66,7 @@ ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string 
       compressed_ ? fmt::format("zstd {} {}", kLevel, Compressor::version()) : "plain";
   const Checksum identity = checksum(options.source + "\n" + form + "\n" + to_json(index_));
   file_.emplace(path, end_, 0644, options.unfinished);
-  journal_.emplace(path.string() + ".partial.journal", identity, options.unfinished);
+  journal_.emplace(file_->partial().string() + ".journal", identity, options.unfinished);
   if (file_->has_kept() && recovered().empty()) file_->clear(end_);
   if (compressed_) order_.emplace(end_);
   for (std::size_t i = 0; i < blobs.size(); ++i) {

@@ -32,6 +32,13 @@ bool leads_to_same(const std::filesystem::path& a, const std::filesystem::path& 
   return !no_a && !no_b && at_a == at_b;
 }
 
+/// What a link of the proc file system leads to, such as /proc/self/fd/1, is no name of a file.
+bool is_in_proc(const std::filesystem::path& path) {
+  struct statfs system {};
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  return ::statfs(parent.c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
 /// Opens PATH.partial and locks it, so that two writers of one file don't mix.
 int open_locked(const std::filesystem::path& partial, const std::string& name, unsigned mode) {
   constexpr int kTries = 100;  // then it is a file system whose inode numbers mean nothing
@@ -53,16 +60,28 @@ int open_locked(const std::filesystem::path& partial, const std::string& name, u
 
 }  // namespace
 
+std::filesystem::path place_of(const std::filesystem::path& path) {
+  if (path.empty()) throw WriteError("''", "the name is empty, expected one of a file to write");
+  constexpr int kMostLinks = 40;  // as the kernel follows
+  std::filesystem::path place = path;
+  std::error_code ignored;
+  for (int n = 0; std::filesystem::is_symlink(place, ignored) && !is_in_proc(place); ++n) {
+    if (n == kMostLinks) throw WriteError(path.string(), std::strerror(ELOOP));
+    place = place.parent_path() / std::filesystem::read_symlink(place, ignored);
+  }
+  return place;
+}
+
 OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode,
                        Unfinished unfinished)
-    : path_(path), partial_(path.string() + ".partial") {
+    : path_(place_of(path)), partial_(path_.string() + ".partial") {
   std::error_code ignored;
   if (std::filesystem::is_directory(path_, ignored)) {
     throw WriteError(path_.string(), "is a directory, expected the name of a file to write");
   }
-  // A rename would put a file where a device was: /dev/null, for one.
+  // A rename would put a file where a device was: /dev/null, for one, or /dev/stdout.
   if (std::filesystem::exists(path_, ignored) &&
-      !std::filesystem::is_regular_file(path_, ignored)) {
+      !std::filesystem::is_regular_file(std::filesystem::symlink_status(path_, ignored))) {
     throw WriteError(path_.string(), "is no regular file, expected the name of a file to write");
   }
   descriptor_ = open_locked(partial_, path_.string(), mode);
@@ -151,8 +170,10 @@ void OutputFile::sync() {
 
 void OutputFile::commit() {
   if (::fsync(descriptor_) != 0) fail("write to disk");
-  if (::rename(partial_.c_str(), path_.c_str()) != 0) fail("rename from " + partial_.string());
-  stays_ = true;
+  stays_ = true;  // what took hours isn't lost with its name
+  if (::rename(partial_.c_str(), path_.c_str()) != 0) {
+    fail("rename from " + partial_.string() + ", which is complete");
+  }
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = directory >= 0 && ::fsync(directory) == 0;
@@ -164,8 +185,7 @@ void OutputFile::commit() {
 
 void spare_inputs(const std::filesystem::path& path,
                   std::span<const std::filesystem::path> inputs) {
-  for (const char* suffix : {"", ".partial"}) {
-    const std::string written = path.string() + suffix;
+  for (const std::string& written : {path.string(), place_of(path).string() + ".partial"}) {
     for (const std::filesystem::path& input : inputs) {
       if (!leads_to_same(written, input)) continue;
       throw WriteError(written, fmt::format("is the same file as {}, which it is made from; choose "

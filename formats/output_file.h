@@ -22,16 +22,21 @@ enum class Unfinished {
   kKeep,     // keep what is there; without commit() it stays
 };
 
+/// Where a file of that name lies or would lie: what links lead to, there or not. A link of the
+/// proc file system, as /dev/stdout leads to one, is an open file's only name and is left as it is.
+/// Errors: WriteError if the name is empty or links lead in a circle.
+std::filesystem::path place_of(const std::filesystem::path& path);
+
 /// A file that comes into being whole or not at all: it grows as PATH.partial, and commit() makes
-/// it durable and gives it its name. Any number of threads may write and read different parts at
-/// once.
+/// it durable and gives it its name. PATH is place_of() the given name. Any number of threads may
+/// write and read different parts at once.
 class OutputFile {
  public:
   /// Creates PATH.partial with `size` bytes, zero where nothing was kept, reserving the space where
   /// the file system can (on tmpfs, making sure that it is there). It may grow. mode: who may read
   /// it, as open(2) takes it.
-  /// Errors: WriteError if the place can't be written, is a directory, hasn't the space, or if
-  ///         another process is writing the same file.
+  /// Errors: WriteError as place_of()'s, if the place can't be written, is something else than a
+  ///         file, hasn't the space, or if another process is writing the same file.
   OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644,
              Unfinished unfinished = Unfinished::kDiscard);
   ~OutputFile();
@@ -43,6 +48,7 @@ class OutputFile {
   /// Reads back what was written. Errors: WriteError.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
+  const std::filesystem::path& partial() const { return partial_; }
   /// Whether PATH.partial was there already and was kept.
   bool has_kept() const { return has_kept_; }
 
@@ -54,7 +60,8 @@ class OutputFile {
   void sync();
 
   /// Syncs the data, renames PATH.partial to PATH and syncs the directory. To be called once.
-  /// Errors: WriteError; PATH is then as it was before, unless only the last sync failed.
+  /// Errors: WriteError; PATH is then as it was before, unless only the last sync failed. If the
+  ///         name can't be given, PATH.partial stays.
   void commit();
 
  private:
@@ -70,7 +77,8 @@ class OutputFile {
 };
 
 /// Refuses an output that would replace something it is made from: PATH or PATH.partial leads to
-/// one of the files, by whatever path or link, or would if both were there. Errors: WriteError.
+/// one of the files, by whatever path or link, or would if both were there.
+/// Errors: WriteError, also as place_of()'s.
 void spare_inputs(const std::filesystem::path& path, std::span<const std::filesystem::path> inputs);
 
 /// Whether OutputFile could be had at `path` now, for asking before hours of work. Leaves nothing

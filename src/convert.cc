@@ -385,7 +385,7 @@ ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe
   // The original may be the only copy there is.
   const std::vector<std::filesystem::path> inputs = inputs_of(checkpoint, options);
   formats::spare_inputs(options.out, inputs);
-  formats::spare_inputs(options.out.string() + ".partial.journal", inputs);
+  formats::spare_inputs(formats::place_of(options.out).string() + ".partial.journal", inputs);
   check_companions(checkpoint);
   return Conversion(checkpoint, recipe, options, team, progress).run();
 }

@@ -100,7 +100,7 @@ void write_report(const CommandOptions& options, const quant::Recipe& recipe,
 /// from.
 void check_report(const CommandOptions& options, const formats::Checkpoint& checkpoint) {
   std::vector<std::filesystem::path> taken = inputs_of(checkpoint, options.convert);
-  const std::string out = options.convert.out.string();
+  const std::string out = formats::place_of(options.convert.out).string();
   for (const char* suffix : {"", ".partial", ".partial.journal"}) taken.emplace_back(out + suffix);
   formats::spare_inputs(options.report, taken);
   check_json_target(options.report, {});

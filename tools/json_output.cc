@@ -14,12 +14,20 @@ namespace leyden::tools {
 
 namespace {
 
-/// Something that is written to as it is, such as /dev/stdout.
+/// Something that is written to as it is: a device, a pipe, or a file that is open already, as
+/// /dev/stdout is one.
 bool is_stream(const std::string& file) {
   std::error_code missing;
+  if (std::filesystem::is_symlink(formats::place_of(file), missing)) return true;
   const auto kind = std::filesystem::status(file, missing).type();
   using std::filesystem::file_type;
   return kind == file_type::character || kind == file_type::fifo;
+}
+
+bool is_standard_output(const std::string& file) {
+  std::error_code missing;
+  return file == "-" ||
+         (is_stream(file) && std::filesystem::equivalent(file, "/proc/self/fd/1", missing));
 }
 
 }  // namespace
@@ -44,13 +52,13 @@ void check_json_target(const std::string& file, std::vector<std::filesystem::pat
 void write_json(const std::string& file, const nlohmann::json& document) {
   const std::string text =
       document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (file == "-") {
+  if (is_standard_output(file)) {  // which knows how far it is: opened anew it begins at its start
     std::cout << text << std::flush;
     if (!std::cout) throw std::runtime_error("standard output: can't write");
     return;
   }
   if (is_stream(file)) {
-    std::ofstream out(file, std::ios::binary);
+    std::ofstream out(file, std::ios::binary | std::ios::app);
     out << text << std::flush;
     if (!out) throw std::runtime_error(file + ": can't write");
     return;

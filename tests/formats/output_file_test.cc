@@ -83,6 +83,8 @@ TEST_F(OutputFileTest, RefusesPlacesThatCannotBeWritten) {
               HasSubstr("is a directory, expected the name of a file"));
   EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path() / "none" / "out", 8); }),
               HasSubstr("out.partial: No such file or directory"));
+  EXPECT_THAT(write_error_of([&] { OutputFile file("", 8); }), HasSubstr("the name is empty"));
+  EXPECT_THAT(write_error_of([&] { check_writable(""); }), HasSubstr("the name is empty"));
   EXPECT_EQ(n_files(), 0u);
 }
 
@@ -129,6 +131,45 @@ TEST_F(OutputFileTest, ADeviceIsNotReplacedByAFile) {
   fs::create_symlink("/dev/null", device);
   EXPECT_THAT(write_error_of([&] { OutputFile file(device, 1); }), HasSubstr("no regular file"));
   EXPECT_TRUE(fs::is_character_file(device));
+}
+
+TEST_F(OutputFileTest, ALinkIsWrittenThrough) {
+  const fs::path real = dir_.path() / "real", link = dir_.path() / "link";
+  const fs::path to_link = dir_.path() / "to_link";
+  fs::create_symlink("real", link);  // leads nowhere yet
+  fs::create_symlink(link, to_link);
+  for (const std::string text : {"new", "newer"}) {
+    OutputFile file(to_link, text.size());
+    EXPECT_TRUE(fs::exists(dir_.path() / "real.partial"));
+    file.write(0, bytes_of(text));
+    file.commit();
+    EXPECT_TRUE(fs::is_symlink(to_link) && fs::is_symlink(link) && !fs::is_symlink(real));
+    EXPECT_EQ(read_text_file(real), text);
+  }
+  EXPECT_EQ(n_files(), 3u);
+}
+
+TEST_F(OutputFileTest, LinksInACircleAndNamesOfOpenFilesAreNotReplaced) {
+  const fs::path circle = dir_.path() / "circle", open = dir_.path() / "open";
+  fs::create_symlink(circle, circle);
+  EXPECT_THAT(write_error_of([&] { OutputFile file(circle, 1); }),
+              HasSubstr("circle: Too many levels of symbolic links"));
+  fs::create_symlink("/proc/self/fd/0", open);
+  EXPECT_THAT(write_error_of([&] { OutputFile file(open, 1); }), HasSubstr("no regular file"));
+  EXPECT_TRUE(fs::is_symlink(circle) && fs::is_symlink(open));
+}
+
+TEST_F(OutputFileTest, WhatCannotGetItsNameStays) {
+  const fs::path path = dir_.path() / "out";
+  {
+    OutputFile file(path, 3);
+    file.write(0, bytes_of("new"));
+    fs::create_directory(path);
+    EXPECT_THAT(
+        write_error_of([&] { file.commit(); }),
+        HasSubstr("out: can't rename from " + path.string() + ".partial, which is complete: "));
+  }
+  EXPECT_EQ(read_text_file(path.string() + ".partial"), "new");
 }
 
 /// On tmpfs space isn't reserved but asked for.

@@ -394,6 +394,40 @@ test_json_replaces_no_input() {
   call logits -m "$original" --tokens-file "$ids" --json "$work/new.json" # beside them it may lie
   exits 0
 }
+# In a /dev of its own, since what is tested would have replaced /dev/stdout.
+test_json_goes_through_links_and_open_files() {
+  local real=$work/real.json link=$work/link.json
+  ln -s real.json "$link"
+  for _ in first again; do
+    call run -p hi -n 1 --greedy --json "$link"
+    exits 0
+    [[ -L $link && ! -L $real ]] || fail "the link was replaced"
+    grep -q '"finish"' "$real" || fail "nothing was written where the link leads"
+  done
+  ln -s circle "$work/circle"
+  call run -p hi -n 1 --greedy --json "$work/circle"
+  refuses "$work/circle: Too many levels of symbolic links"
+  silent out
+  called="leyden run --json /dev/stdout"
+  # shellcheck disable=SC2016
+  unshare --mount "${maybe_user[@]}" bash -c '
+    (mount -t tmpfs tmpfs /dev && touch /dev/null && ln -s /proc/self/fd /dev/fd &&
+      ln -s /proc/self/fd/1 /dev/stdout) || exit 99
+    "$2" run -p hi -n 1 --greedy --json /dev/stdout >"$1/out" 2>"$1/err" &&
+      "$2" run -p hi -n 1 --greedy --json /dev/fd/5 5>>"$1/five" >/dev/null 2>>"$1/err"
+    status=$?
+    [[ -L /dev/stdout && -L /dev/fd ]] && exit $status
+    exit 98' - "$work" "$leyden" 2>/dev/null
+  status=$?
+  if [[ $status == 99 ]]; then
+    echo "skipped: no /dev can be mounted here"
+    return
+  fi
+  exits 0
+  [[ $(wc -l <"$work/out") == 2 ]] || fail "not the text and then the JSON: $(<"$work/out")"
+  says out '"finish"'
+  grep -q '"finish"' "$work/five" || fail "nothing in an open file"
+}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"
