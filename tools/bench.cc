@@ -64,9 +64,9 @@ void run_bench(BenchOptions options) {
     throw CLI::ValidationError("--prefill, --decode", "there is no test to run");
   }
   if (options.threads.empty()) options.threads = {runtime::usable_cores()};
-  std::vector<ModelOptions> read;
-  if (options.synthetic.empty()) read.push_back(options.model);
-  check_json_target(options.json_file, {}, read);
+  std::vector<ModelOptions> models;
+  if (options.synthetic.empty()) models.push_back(options.model);
+  check_json_target(options.json_file, files_of(options.model.engine), models);
   std::string model_name;
   const auto engine = load(options, model_name);
 

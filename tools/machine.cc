@@ -131,7 +131,9 @@ void run_machine(const PlanOptions& options, const std::string& json_file) {
   // What may be mistyped comes before what takes seconds.
   std::optional<PlannedModel> plan;
   if (!options.model.empty()) plan = read_plan(options);
-  check_json_target(json_file, plan ? plan->files : std::vector<std::filesystem::path>());
+  std::vector<std::filesystem::path> read = files_of(options.engine);
+  if (plan) read.insert(read.end(), plan->files.begin(), plan->files.end());
+  check_json_target(json_file, read);
   std::FILE* const out = human_output(json_file);
   json document;
   const runtime::Topology machine = runtime::read_topology();

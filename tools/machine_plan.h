@@ -22,7 +22,7 @@ struct PlannedModel {
   formats::ModelConfig config;
   std::vector<quant::TensorSpec> specs;
   model::ExpertCounts counts;                // how often experts are used, if anybody has counted
-  std::vector<std::filesystem::path> files;  // that it is read from
+  std::vector<std::filesystem::path> files;  // of the model itself
 };
 
 /// Errors: formats::LoadError, as Engine::load() has them.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 
 #include "formats/checkpoint.h"
 #include "formats/container_reader.h"
@@ -140,12 +142,24 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options) {
   return engine;
 }
 
+formats::ModelConfig config_of(const ModelOptions& options) {
+  const std::filesystem::path path = path_of(options);
+  if (formats::is_container(path)) return formats::ContainerReader(path).config();
+  return formats::Checkpoint::open(path)->config();
+}
+
 std::vector<std::filesystem::path> files_of(const ModelOptions& options) {
   const std::filesystem::path path = path_of(options);
   std::vector<std::filesystem::path> files = {path};
   if (!formats::is_container(path)) files = formats::Checkpoint::open(path)->files();
-  if (formats::is_recipe_file(options.engine.weights)) files.emplace_back(options.engine.weights);
-  if (!options.engine.routing_stats.empty()) files.push_back(options.engine.routing_stats);
+  std::ranges::copy(files_of(options.engine), std::back_inserter(files));
+  return files;
+}
+
+std::vector<std::filesystem::path> files_of(const EngineOptions& options) {
+  std::vector<std::filesystem::path> files;
+  if (formats::is_recipe_file(options.weights)) files.emplace_back(options.weights);
+  if (!options.routing_stats.empty()) files.push_back(options.routing_stats);
   return files;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/model_config.h"
 #include "src/engine.h"
 
 namespace leyden::tools {
@@ -28,9 +29,14 @@ void warn(const std::string& warning);
 /// Loads the model, with a progress line on standard error if that is a terminal.
 std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
 
+/// What the model is, without its weights. Errors: formats::LoadError if it isn't one.
+formats::ModelConfig config_of(const ModelOptions& options);
+
 /// The files that load_engine() reads, for outputs that must not replace them.
 /// Errors: formats::LoadError if the model isn't one.
 std::vector<std::filesystem::path> files_of(const ModelOptions& options);
+/// Those of them that the engine's options name.
+std::vector<std::filesystem::path> files_of(const EngineOptions& options);
 
 /// The same for a model to compare with: an original checkpoint runs in floats throughout, a
 /// container as it is.

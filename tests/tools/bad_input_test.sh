@@ -388,6 +388,12 @@ test_json_replaces_no_input() {
   spared "$asked" eval -m "$original" --questions "$asked" --json "$asked"
   spared "$prompt" run -m "$original" -f "$prompt" --raw -n 1 --json "$prompt"
   spared "$work/demo.leyden" compare "$work/demo.leyden" "$work/demo.leyden" --json "$work/demo.leyden"
+  local recipe=$work/json_recipe.json stats=$work/json_stats.json
+  printf '{"name": "mine", "rules": [{"tensors": "*", "format": "int4"}]}' >"$recipe"
+  call eval -m "$work/demo.leyden" --perplexity "$ids" --routing-stats "$stats"
+  spared "$recipe" bench --synthetic lite --layers 1+0 --prefill 1 --recipe "$recipe" --json "$recipe"
+  spared "$recipe" machine --plan lite --weights "$recipe" --json "$recipe"
+  spared "$stats" machine --plan "$work/demo.leyden" --routing-stats "$stats" --json "$stats"
   call eval -m "$original" --perplexity "$ids" --routing-stats "$work/both.json" --json "$work/both.json"
   refuses "is the same file as"
   nothing_at "$work/both.json"
