@@ -114,7 +114,8 @@ void add_bench(CLI::App& app, int&) {
               {"md", "json", "jsonl", "csv"})
       ->capture_default_str();
   command->add_option("--json", options->json_file, "Also write all rows as JSON")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   add_model_options(*command, options->model);
   synthetic->excludes(command->get_option("--model"));
   recipe->excludes(command->get_option("--weights"));

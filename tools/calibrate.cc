@@ -65,8 +65,12 @@ void add_calibrate(CLI::App& app, int&) {
                    "What to run the model over: a text, or token ids as 'eval --perplexity' takes "
                    "them (.json)")
       ->type_name("FILE")
+      ->check(a_path())
       ->required();
-  command->add_option("-o,--out", options->out, "File to write")->type_name("FILE")->required();
+  command->add_option("-o,--out", options->out, "File to write")
+      ->type_name("FILE")
+      ->check(a_path())
+      ->required();
   command
       ->add_option("--document-tokens", options->document_tokens,
                    "A text is cut into documents of so many tokens")

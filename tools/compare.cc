@@ -85,16 +85,19 @@ void add_compare(CLI::App& app, int&) {
   const auto options = std::make_shared<CompareOptions>();
   command->add_option("first", options->first, "Container that counts as the original")
       ->type_name("A")
+      ->check(a_path())
       ->required();
   command->add_option("second", options->second, "Container to compare with it")
       ->type_name("B")
+      ->check(a_path())
       ->required();
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->type_name("N")
       ->check(at_least(1));
   command->add_option("--json", options->json_file, "Also write it as JSON (- is standard output)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   command->callback([options] { run_compare(*options); });
 }
 

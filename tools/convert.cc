@@ -177,12 +177,14 @@ void add_convert(CLI::App& app, int& status) {
       ->add_option("--in", options->in,
                    "Directory with config.json and safetensors, or a GGUF file (its first part)")
       ->type_name("DIR|FILE.gguf")
+      ->check(a_path())
       ->required();
   auto* const out = command
                         ->add_option("--out", options->convert.out,
                                      "Container to write; it appears when it "
                                      "is complete")
-                        ->type_name("FILE");
+                        ->type_name("FILE")
+                        ->check(a_path());
   command
       ->add_option("--recipe", options->recipe,
                    "Formats of the tensors: f32, bf16, int8, balanced, int4, small, or a JSON file")
@@ -191,12 +193,14 @@ void add_convert(CLI::App& app, int& status) {
   command
       ->add_option("--calibration", options->calibration,
                    "What 'leyden calibrate' recorded: int4 rounds best where activations are large")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   command
       ->add_option("--routing-stats", options->routing_stats,
                    "What 'leyden eval --routing-stats' has counted, to be kept in the container: "
                    "--numa whole balances experts by it")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   command->add_flag("--compress", options->convert.compress,
                     "Store tensors as zstd frames: smaller for transport, but it can't be mapped");
   command->add_flag("--resume", options->convert.resume,
@@ -205,7 +209,8 @@ void add_convert(CLI::App& app, int& status) {
   command
       ->add_option("--report", options->report,
                    "Compare every tensor with the original; write the figures as JSON")
-      ->type_name("FILE.json");
+      ->type_name("FILE.json")
+      ->check(a_path());
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->type_name("N")
       ->check(at_least(1));

@@ -12,6 +12,7 @@
 #include "tools/documents.h"
 #include "tools/json_output.h"
 #include "tools/model_options.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/token_list.h"
 
@@ -142,23 +143,27 @@ void add_eval(CLI::App& app, int&) {
       command
           ->add_option("--perplexity", options->perplexity,
                        "Token ids: {\"documents\": [[...]]}, {\"tokens\": [...]} or a list")
-          ->type_name("TOKENS.json");
+          ->type_name("TOKENS.json")
+          ->check(a_path());
   command
       ->add_option("--questions", options->questions,
                    "Questions with prompt_tokens and expected_tokens, one a line; greedy answers "
                    "must be exact")
-      ->type_name("FILE.jsonl");
+      ->type_name("FILE.jsonl")
+      ->check(a_path());
   command
       ->add_option("--kl", options->kl,
                    "Divergence from this model on the --perplexity documents; a checkpoint runs as "
                    "f32, a container as it is")
       ->type_name("OTHER_MODEL")
+      ->check(a_path())
       ->needs(perplexity);
   command
       ->add_option("--json", options->json_file,
                    "Also write the figures as JSON (- is "
                    "standard output)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   add_model_options(*command, options->model);
   command->remove_option(command->get_option("--routing-stats"));
   command
@@ -166,6 +171,7 @@ void add_eval(CLI::App& app, int&) {
                    "Write how often each expert is chosen on the --perplexity documents, for "
                    "--numa whole")
       ->type_name("FILE")
+      ->check(a_path())
       ->needs(perplexity);
   command->callback([options] {
     if (options->perplexity.empty() && options->questions.empty()) {

@@ -36,6 +36,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<InspectOptions>();
   command->add_option("path", options->path, "Container, checkpoint directory or GGUF file")
       ->type_name("FILE|DIR")
+      ->check(a_path())
       ->required();
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--verify", options->verify, "Read a container and compare its checksums");
@@ -50,8 +51,14 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_option("--nodes", options->engine.nodes, "For --numa: NUMA nodes to compute on")
       ->type_name("LIST");
   command->add_option("--json", options->json_file, "Also write it as JSON (- is standard output)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   command->callback([options, &exit_code] {
+    if (!options->numa.empty()) {
+      const auto policy = model::numa_policy_named(options->numa);
+      if (!policy) throw CLI::ValidationError("--numa", "'" + options->numa + "' is no policy");
+      options->engine.numa = static_cast<NumaChoice>(*policy);
+    }
     check_json_target(options->json_file, {}, {{options->path, options->engine}});
     std::FILE* const out = human_output(options->json_file);
     nlohmann::json document;

@@ -97,7 +97,8 @@ void add_logits(CLI::App& app, int&) {
   auto* const file = command
                          ->add_option("--tokens-file", options->tokens_file,
                                       "JSON file: {\"tokens\": [...]} or a list")
-                         ->type_name("FILE");
+                         ->type_name("FILE")
+                         ->check(a_path());
   tokens->excludes(file);
   command->add_option("--decode", options->decode, "Greedy continuations to append")
       ->type_name("N")
@@ -105,6 +106,7 @@ void add_logits(CLI::App& app, int&) {
   command->add_flag("--trace", options->trace, "Also the chosen experts and cache positions");
   command->add_option("--json", options->json_file, "Where to write, - is standard output")
       ->type_name("FILE")
+      ->check(a_path())
       ->capture_default_str();
   add_model_options(*command, options->model);
   command->callback([options, tokens, file] {

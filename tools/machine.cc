@@ -14,6 +14,7 @@
 #include "tools/machine_plan.h"
 #include "tools/machine_rates.h"
 #include "tools/model_options.h"
+#include "tools/option_checks.h"
 #include "tools/units.h"
 
 namespace leyden::tools {
@@ -162,9 +163,11 @@ void add_machine(CLI::App& app, int&) {
       ->add_option("--plan", options->model,
                    "Say whether a model fits, where it would lie and what decoding would read: "
                    "a container, a checkpoint, a GGUF file, or the whole v3.2, v3 or lite")
-      ->type_name("MODEL");
+      ->type_name("MODEL")
+      ->check(a_path());
   command->add_option("--json", *json_file, "Also write it as JSON (- is standard output)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   add_engine_options(*command, options->engine);
   command->callback([options, json_file] { run_machine(*options, *json_file); });
 }

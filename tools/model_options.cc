@@ -46,7 +46,7 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool requires_m
       command.add_option("-m,--model", options.model,
                          "Container, checkpoint directory or GGUF file" +
                              std::string(requires_model ? "" : " (default: the demo model)"));
-  model->type_name("PATH")->group("Model");
+  model->type_name("PATH")->check(a_path())->group("Model");
   if (requires_model) model->required();
   add_engine_options(command, options.engine);
 }
@@ -122,7 +122,8 @@ void add_engine_options(CLI::App& command, EngineOptions& engine) {
   command
       .add_option("--routing-stats", engine.routing_stats,
                   "For --numa whole: how often experts are used, from eval --routing-stats")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   defaults.group(group_before);
 }
 

@@ -31,6 +31,12 @@ inline CLI::Validator between(int least, int most) {
   return in_range(least, most, fmt::format("{} to {}", least, most));
 }
 
+/// For names of files and folders: an empty one is a variable that wasn't set.
+inline CLI::Validator a_path() {
+  return {[](std::string& text) -> std::string { return text.empty() ? "expected a path" : ""; },
+          ""};
+}
+
 /// Makes the option take one of these words, and --help show them.
 inline CLI::Option* take_one_of(CLI::Option* option, const std::vector<std::string>& words) {
   const std::string all = fmt::format("{}", fmt::join(words, "|"));

@@ -67,6 +67,7 @@ void add_render(CLI::App& app, int&) {
       ->add_option("--jsonl", options->json_lines,
                    "File of conversations, one per line; - is standard input")
       ->type_name("FILE")
+      ->check(a_path())
       ->capture_default_str();
   auto* const parse = command->add_flag(
       "--parse", options->parse,

@@ -151,6 +151,7 @@ void add_run(CLI::App& app, int& exit_code) {
   auto* const prompt = command->add_option("-p,--prompt", run->prompt, "The prompt");
   auto* const file = command->add_option("-f,--file", run->file, "File that holds the prompt")
                          ->type_name("FILE")
+                         ->check(a_path())
                          ->excludes(prompt);
   auto* const messages =
       command
@@ -158,6 +159,7 @@ void add_run(CLI::App& app, int& exit_code) {
                        "JSON file of a conversation to answer: a list of messages, or an object "
                        "with messages and tools, as in OpenAI's interface")
           ->type_name("FILE")
+          ->check(a_path())
           ->excludes(prompt)
           ->excludes(file);
   auto* const tools =
@@ -165,7 +167,8 @@ void add_run(CLI::App& app, int& exit_code) {
           ->add_option("--tools", run->tools_file,
                        "JSON file of tools to offer, a list of {type, function}; calls are printed "
                        "after the text, as JSON")
-          ->type_name("FILE");
+          ->type_name("FILE")
+          ->check(a_path());
   auto* const system =
       command->add_option("--system", run->system, "System prompt")->excludes(messages);
   take_one_of(command->add_option("--thinking", run->thinking, "Let the model think first"),
@@ -182,7 +185,8 @@ void add_run(CLI::App& app, int& exit_code) {
       ->add_option("--json", run->json_file,
                    "Also write the answer as JSON (- is standard output; the text then goes to "
                    "standard error)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   add_sampling_options(*command, run->sampling);
   add_model_options(*command, run->model);
   command->callback([run, prompt, file, messages, &exit_code] {

@@ -16,6 +16,7 @@
 #include "tools/demo_model.h"
 #include "tools/json_lines.h"
 #include "tools/model_tokenizer.h"
+#include "tools/option_checks.h"
 
 namespace leyden::tools {
 namespace {
@@ -97,15 +98,18 @@ void add_tokenize(CLI::App& app, int& exit_code) {
       command
           ->add_option("-m,--model", options->model,
                        "Container, checkpoint directory or GGUF file (default: the demo model)")
-          ->type_name("PATH");
+          ->type_name("PATH")
+          ->check(a_path());
   command->add_option("--tokenizer", options->tokenizer_file, "A tokenizer.json instead of a model")
       ->type_name("FILE")
+      ->check(a_path())
       ->excludes(model);
   command
       ->add_option("--jsonl", options->json_lines,
                    "File of lines {\"text\": ...}, answered by the same with \"ids\"; - is "
                    "standard input. Without it standard input is one text")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_path());
   command->add_flag("--decode", options->decode, "The other way: \"ids\" in, \"text\" out");
   command->add_flag("--special", options->special,
                     "Recognize control tokens such as <think> in the text");

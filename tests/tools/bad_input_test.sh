@@ -82,6 +82,32 @@ test_help_tells_the_defaults() {
   says out "usage: vm "
   says out "LEYDEN_VM_CACHE"
 }
+test_an_empty_name_of_a_file_is_wrong_usage() {
+  local none=$work/none.leyden
+  refused() {
+    call "$@" ""
+    exits 2
+    says err ": expected a path"
+    silent out
+    nothing_at "$none"
+  }
+  refused run -m
+  refused run -f
+  refused run --messages
+  refused run -p x --tools
+  refused run -p x --json
+  refused convert --in "$checkpoint" --out
+  refused convert --in "$checkpoint" --out "$none" --calibration
+  refused convert --in "$checkpoint" --out "$none" --report
+  refused calibrate --text "$0" --out
+  refused eval --perplexity
+  refused logits --tokens-file
+  refused machine --plan
+  refused tokenize --jsonl
+  call inspect ""
+  exits 2
+  says err "path: expected a path"
+}
 test_a_missing_file_is_named() {
   for arguments in "run -m NONE -p x" "run -f NONE" "run --messages NONE" "run -p x --tools NONE" \
     "inspect NONE" "convert --in NONE --out $work/out.leyden" \
