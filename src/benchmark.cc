@@ -138,11 +138,28 @@ void check_limits(const runtime::MachineLimits& before, const runtime::MachineLi
           after.integer_gmac_per_second);
 }
 
+void require_room(const BenchmarkPlan& plan, std::int64_t context) {
+  for (const std::int32_t depth : plan.depths) {
+    if (depth > context) {
+      throw std::runtime_error(
+          fmt::format("a depth of {} doesn't fit a context of {}", depth, context));
+    }
+    for (const std::vector<int>& test : {plan.prefill, plan.decode}) {
+      for (const int n : test) {
+        if (n <= context - depth) continue;
+        throw std::runtime_error(
+            fmt::format("{} tokens at a depth of {} don't fit a context of {}", n, depth, context));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
                    const std::function<void(const BenchmarkRow&)>& done,
                    const std::function<void(const std::string&)>& warn) {
+  require_room(plan, engine->options().context);
   if (const auto complaint = complain_of_small_pages(resident_memory())) warn(*complaint);
   const CpuTimes before = cpu_times();
   for (const int threads : plan.threads) {
@@ -153,16 +170,8 @@ void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkP
     Session session(with_threads);
     for (const std::int32_t depth : plan.depths) {
       if (depth < session.position()) session.truncate(depth);
-      if (session.append_noise(depth - session.position()) == SessionStatus::kContextFull) {
-        throw std::runtime_error(
-            fmt::format("a depth of {} doesn't fit a context of {}", depth, session.capacity()));
-      }
+      session.append_noise(depth - session.position());
       const auto measure = [&](const char* test, int n) {
-        if (n > session.capacity() - depth) {
-          throw std::runtime_error(
-              fmt::format("{} tokens at a depth of {} don't fit a context of {}", n, depth,
-                          session.capacity()));
-        }
         BenchmarkRow row;
         row.test = test;
         row.threads = threads;

@@ -105,6 +105,7 @@ class Recorder final : public model::ProductObserver {
 
 Calibration calibrate(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {
+  require_room(*engine, documents);
   Session session(engine);
   Recorder recorder(engine->impl().model->tensors);
   std::uint64_t done = 0, total = 0;
@@ -112,11 +113,7 @@ Calibration calibrate(const std::shared_ptr<const Engine>& engine, const Documen
   for (const auto& document : documents) {
     session.truncate(0);
     if (document.empty()) continue;
-    if (session.prefill(document) == SessionStatus::kContextFull) {
-      throw std::runtime_error("a document of " + std::to_string(document.size()) +
-                               " tokens doesn't fit a context of " +
-                               std::to_string(session.capacity()));
-    }
+    session.prefill(document);
     done += document.size();
     if (progress) progress(done, total);
   }

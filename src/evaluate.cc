@@ -41,24 +41,6 @@ std::uint64_t total_tokens(const Documents& documents) {
   return total;
 }
 
-void require_room(SessionStatus status, const Session& session, std::size_t n_tokens) {
-  if (status == SessionStatus::kContextFull) {
-    throw std::runtime_error("a document of " + std::to_string(n_tokens) +
-                             " tokens doesn't fit a context of " +
-                             std::to_string(session.capacity()));
-  }
-}
-
-void require_room(const Question& question, std::int32_t capacity) {
-  // The answer's last token is compared, but never computed.
-  const std::size_t n_tokens = question.prompt.size() + question.expected.size() - 1;
-  if (n_tokens <= static_cast<std::size_t>(capacity)) return;
-  throw formats::LoadError(question.origin,
-                           "a question of " + std::to_string(n_tokens) +
-                               " tokens with its answer doesn't fit a context of " +
-                               std::to_string(capacity));
-}
-
 /// A session that gives the logits of a document piece by piece.
 class DocumentReader {
  public:
@@ -67,10 +49,9 @@ class DocumentReader {
 
   void begin() { session_.truncate(0); }
   /// The logits after each of the next tokens, at most kHeldRows. trace: what was chosen, or null.
-  std::vector<Row> read(std::span<const std::int32_t> tokens, std::size_t document_size,
-                        model::Trace* trace = nullptr) {
+  std::vector<Row> read(std::span<const std::int32_t> tokens, model::Trace* trace = nullptr) {
     logits_.resize(tokens.size() * vocab_);
-    require_room(session_.prefill_traced(tokens, logits_, trace), session_, document_size);
+    session_.prefill_traced(tokens, logits_, trace);
     std::vector<Row> rows;
     for (std::size_t t = 0; t < tokens.size(); ++t) {
       rows.push_back(Row(logits_).subspan(t * vocab_, vocab_));
@@ -90,8 +71,38 @@ std::int32_t best_of(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
 }
 
+void require_room(const Engine& engine, const Documents& documents, std::size_t unread) {
+  const auto context = static_cast<std::size_t>(engine.options().context);
+  for (const auto& document : documents) {
+    if (document.size() <= context + unread) continue;
+    throw std::runtime_error("a document of " + std::to_string(document.size()) +
+                             " tokens doesn't fit a context of " + std::to_string(context));
+  }
+}
+
+void require_room(const Engine& engine, const std::vector<Question>& questions) {
+  const auto context = static_cast<std::size_t>(engine.options().context);
+  for (const Question& question : questions) {
+    // The answer's last token is compared, but never computed.
+    const std::size_t n_tokens = question.prompt.size() + question.expected.size() - 1;
+    if (n_tokens <= context) continue;
+    throw formats::LoadError(question.origin,
+                             "a question of " + std::to_string(n_tokens) +
+                                 " tokens with its answer doesn't fit a context of " +
+                                 std::to_string(context));
+  }
+}
+
+void require_same_vocabulary(const formats::ModelConfig& model,
+                             const formats::ModelConfig& reference) {
+  if (model.vocab_size == reference.vocab_size) return;
+  throw std::runtime_error("the models' vocabularies differ: " + std::to_string(model.vocab_size) +
+                           " and " + std::to_string(reference.vocab_size) + " tokens");
+}
+
 Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {
+  require_room(*engine, documents, 1);
   DocumentReader reader(engine);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0;
@@ -101,7 +112,7 @@ Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documen
     reader.begin();
     for (std::size_t first = 0; first + 1 < document.size(); first += kHeldRows) {
       const std::size_t n = std::min(kHeldRows, document.size() - 1 - first);
-      const auto rows = reader.read(std::span(document).subspan(first, n), document.size());
+      const auto rows = reader.read(std::span(document).subspan(first, n));
       for (std::size_t t = 0; t < n; ++t) {
         const auto next = static_cast<std::size_t>(document[first + t + 1]);
         if (next >= rows[t].size()) throw std::runtime_error("a token is outside the vocabulary");
@@ -125,6 +136,7 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
     counts[static_cast<std::size_t>(layer)].resize(
         static_cast<std::size_t>(config.n_routed_experts));
   }
+  require_room(*engine, documents);
   DocumentReader reader(engine);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0;
@@ -133,7 +145,7 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
     for (std::size_t first = 0; first < document.size(); first += kHeldRows) {
       const std::size_t n = std::min(kHeldRows, document.size() - first);
       model::Trace trace;
-      reader.read(std::span(document).subspan(first, n), document.size(), &trace);
+      reader.read(std::span(document).subspan(first, n), &trace);
       for (std::size_t layer = 0; layer < counts.size(); ++layer) {
         for (const std::vector<std::int32_t>& chosen : trace.layers[layer].experts) {
           for (const std::int32_t expert : chosen) {
@@ -150,11 +162,9 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
 Divergence divergence(const std::shared_ptr<const Engine>& engine,
                       const std::shared_ptr<const Engine>& reference, const Documents& documents,
                       const EvaluationProgress& progress) {
-  if (engine->config().vocab_size != reference->config().vocab_size) {
-    throw std::runtime_error(
-        "the models' vocabularies differ: " + std::to_string(engine->config().vocab_size) +
-        " and " + std::to_string(reference->config().vocab_size) + " tokens");
-  }
+  require_same_vocabulary(engine->config(), reference->config());
+  require_room(*engine, documents);
+  require_room(*reference, documents);
   DocumentReader mine(engine), theirs(reference);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0, agreed = 0;
@@ -166,8 +176,8 @@ Divergence divergence(const std::shared_ptr<const Engine>& engine,
     for (std::size_t first = 0; first < document.size(); first += kHeldRows) {
       const std::size_t n = std::min(kHeldRows, document.size() - first);
       const auto tokens = std::span(document).subspan(first, n);
-      const auto p = theirs.read(tokens, document.size());
-      const auto q = mine.read(tokens, document.size());
+      const auto p = theirs.read(tokens);
+      const auto q = mine.read(tokens);
       for (std::size_t t = 0; t < n; ++t) {
         sum += all.emplace_back(kl(p[t], q[t]));
         agreed += best_of(p[t]) == best_of(q[t]) ? 1 : 0;
@@ -191,13 +201,11 @@ Divergence divergence(const std::shared_ptr<const Engine>& engine,
 std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
                                     const std::vector<Question>& questions,
                                     const EvaluationProgress& progress) {
+  require_room(*engine, questions);
   Session session(engine);
   const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
   std::uint64_t total = 0, done = 0;
-  for (const Question& q : questions) {
-    require_room(q, session.capacity());
-    total += q.prompt.size();
-  }
+  for (const Question& q : questions) total += q.prompt.size();
   std::map<std::string, Score> scores;
   for (const Question& q : questions) {
     Score& score = scores[q.kind];

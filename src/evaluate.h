@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,6 +23,10 @@ using Documents = std::vector<std::vector<std::int32_t>>;
 /// Tokens done and in all.
 using EvaluationProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
+/// Errors: std::runtime_error if a document without its last `unread` tokens is longer than the
+/// engine's context. What measures documents begins with this.
+void require_room(const Engine& engine, const Documents& documents, std::size_t unread = 0);
+
 struct Perplexity {
   double value = 0;            // exp of the mean negative log likelihood
   std::uint64_t n_tokens = 0;  // scored: every token of a document but its first
@@ -36,6 +41,9 @@ struct Divergence {
   std::uint64_t n_positions = 0;
 };
 /// Errors: std::runtime_error if the vocabularies differ.
+void require_same_vocabulary(const formats::ModelConfig& model,
+                             const formats::ModelConfig& reference);
+/// Errors: require_same_vocabulary()'s.
 Divergence divergence(const std::shared_ptr<const Engine>& engine,
                       const std::shared_ptr<const Engine>& reference, const Documents& documents,
                       const EvaluationProgress& progress = {});
@@ -55,8 +63,9 @@ struct Question {
 struct Score {
   int right = 0, asked = 0;
 };
-/// Right answers of greedy decoding, by kind.
-/// Errors: formats::LoadError before the first is asked, if one doesn't fit the context.
+/// Errors: formats::LoadError if one doesn't fit the engine's context.
+void require_room(const Engine& engine, const std::vector<Question>& questions);
+/// Right answers of greedy decoding, by kind. Errors: require_room()'s, before the first is asked.
 std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
                                     const std::vector<Question>& questions,
                                     const EvaluationProgress& progress = {});

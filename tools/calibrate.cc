@@ -28,16 +28,22 @@ void run_calibrate(const CalibrateOptions& options) {
   inputs.emplace_back(options.text);
   formats::spare_inputs(options.out, inputs);
   formats::check_writable(options.out);
+  const bool is_text = !options.text.ends_with(".json");
+  const std::string text = is_text ? read_utf8_file(options.text) : "";
+  Documents documents = is_text ? Documents() : read_documents(options.text);
+  const auto is_empty = [](const auto& tokens) { return tokens.empty(); };
+  if (text.empty() && std::ranges::all_of(documents, is_empty)) {
+    throw std::runtime_error(options.text + ": there is no text in it");
+  }
   const auto engine = load_engine(options.model);
   const auto longest =
       static_cast<int>(std::min<std::int64_t>(options.document_tokens, engine->options().context));
-  const Documents documents = read_text(*engine, options.text, longest);
+  if (is_text) documents = cut_text(*engine, text, longest);
   std::size_t n_tokens = 0;
   for (const auto& document : documents) {
     n_tokens += document.size();
     require_in_vocabulary(document, engine->vocab_size(), options.text);
   }
-  if (n_tokens == 0) throw std::runtime_error(options.text + ": there is no text in it");
   ProgressLine line("calibrating", ProgressLine::Unit::kTokens);
   const Calibration calibration =
       calibrate(engine, documents,

@@ -32,13 +32,16 @@ Documents read_documents(const std::string& file) {
   return {tokens_of(root.at("tokens"))};
 }
 
-Documents read_text(const Engine& engine, const std::string& file, int n_tokens) {
-  if (file.ends_with(".json")) return read_documents(file);
-  const std::string text = formats::read_text_file(file);
+std::string read_utf8_file(const std::string& file) {
+  std::string text = formats::read_text_file(file);
   const std::size_t valid = formats::utf8_valid_prefix(text);
   if (valid < text.size()) {
     throw formats::LoadError(file, "byte " + std::to_string(valid) + ": expected text in UTF-8");
   }
+  return text;
+}
+
+Documents cut_text(const Engine& engine, const std::string& text, int n_tokens) {
   const std::vector<std::int32_t> all = engine.tokenizer().encode_text(text);
   Documents documents;
   for (auto at = all.begin(); at != all.end();) {

@@ -17,9 +17,11 @@ std::vector<std::int32_t> tokens_of(const formats::JsonField& list);
 /// Errors: LoadError naming file, field, found and expected.
 Documents read_documents(const std::string& file);
 
-/// A text file as documents of at most n_tokens tokens, each with the model's begin token before
-/// it; a .json file as above. Errors: LoadError, also for text that isn't UTF-8 and when the model
-/// has no tokenizer.
-Documents read_text(const Engine& engine, const std::string& file, int n_tokens);
+/// A text as documents of at most n_tokens tokens, each with the model's begin token before it.
+/// Errors: as Engine::tokenizer()'s when the model has none.
+Documents cut_text(const Engine& engine, const std::string& text, int n_tokens);
+
+/// A file's text. Errors: LoadError, also if it isn't UTF-8.
+std::string read_utf8_file(const std::string& file);
 
 }  // namespace leyden::tools

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -75,7 +76,13 @@ void run_eval(const EvalOptions& options) {
   // Read what is cheap to read, and likely to be mistyped, before the model.
   Documents documents;
   std::vector<Question> questions;
-  if (!options.perplexity.empty()) documents = read_documents(options.perplexity);
+  if (!options.perplexity.empty()) {
+    documents = read_documents(options.perplexity);
+    if (std::ranges::none_of(documents, [](const auto& tokens) { return tokens.size() > 1; })) {
+      throw formats::LoadError(options.perplexity,
+                               "no document has two tokens, there is nothing to measure");
+    }
+  }
   if (!options.questions.empty()) questions = read_questions(options.questions);
 
   ModelOptions reference = options.model;
@@ -85,8 +92,16 @@ void run_eval(const EvalOptions& options) {
   check_json_target(options.json_file,
                     {options.perplexity, options.questions, options.routing_stats}, models);
   check_json_target(options.routing_stats, {options.perplexity, options.questions}, models);
+  if (!options.kl.empty()) {
+    require_same_vocabulary(config_of(options.model), config_of(reference));
+  }
 
   const auto engine = load_engine(options.model);
+  const auto other = options.kl.empty() ? nullptr : load_reference(reference);
+  const bool reads_last = other != nullptr || !options.routing_stats.empty();
+  require_room(*engine, documents, reads_last ? 0 : 1);
+  if (other) require_room(*other, documents);
+  require_room(*engine, questions);
   for (const auto& document : documents) {
     require_in_vocabulary(document, engine->vocab_size(), options.perplexity);
   }
@@ -110,8 +125,7 @@ void run_eval(const EvalOptions& options) {
     line.clear();
     write_json(options.routing_stats, {{"experts", counts}});
   }
-  if (!options.kl.empty()) {
-    const auto other = load_reference(reference);
+  if (other) {
     ProgressLine line("divergence", ProgressLine::Unit::kTokens);
     const Divergence result = divergence(engine, other, documents, progress_on(line));
     line.clear();

@@ -65,9 +65,6 @@ void add_inspect(CLI::App& app, int& exit_code) {
     exit_code = formats::is_container(options->path) ? inspect_container(*options, out, document)
                                                      : inspect_checkpoint(*options, out, document);
     if (!options->numa.empty()) {
-      const auto policy = model::numa_policy_named(options->numa);
-      if (!policy) throw CLI::ValidationError("--numa", "'" + options->numa + "' is no policy");
-      options->engine.numa = static_cast<NumaChoice>(*policy);
       exit_code |= inspect_numa({options->path, options->engine}, out, document);
     }
     if (!options->json_file.empty()) write_json(options->json_file, document);

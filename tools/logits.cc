@@ -50,23 +50,20 @@ void run_logits(const LogitsOptions& options) {
   require_in_vocabulary(tokens, engine->vocab_size(),
                         options.tokens.empty() ? options.tokens_file : "--tokens");
   Session session(engine);
+  if (static_cast<std::int64_t>(tokens.size()) + options.decode > session.capacity()) {
+    throw std::runtime_error(fmt::format("{} tokens and {} more don't fit a context of {}",
+                                         tokens.size(), options.decode, session.capacity()));
+  }
   const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
   model::Trace trace;
   model::Trace* const wanted_trace = options.trace ? &trace : nullptr;
 
   std::vector<float> logits(tokens.size() * vocab);
-  const auto require_room = [&](SessionStatus status) {
-    if (status == SessionStatus::kContextFull) {
-      throw std::runtime_error(fmt::format("{} tokens and {} more don't fit a context of {}",
-                                           tokens.size(), options.decode, session.capacity()));
-    }
-  };
-  require_room(session.prefill_traced(tokens, logits, wanted_trace));
+  session.prefill_traced(tokens, logits, wanted_trace);
   for (int i = 0; i < options.decode; ++i) {
     tokens.push_back(best_of(session.logits()));
     logits.resize(tokens.size() * vocab);
-    require_room(session.prefill_traced(std::span(tokens).last(1), std::span(logits).last(vocab),
-                                        wanted_trace));
+    session.prefill_traced(std::span(tokens).last(1), std::span(logits).last(vocab), wanted_trace);
   }
 
   json out;

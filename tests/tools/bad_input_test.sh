@@ -460,6 +460,48 @@ test_json_goes_through_links_and_open_files() {
   says out '"finish"'
   grep -q '"finish"' "$work/five" || fail "nothing in an open file"
 }
+test_nothing_to_measure_is_refused() {
+  local ids
+  for ids in '[]' '[5]' '{"documents": [[], [5]]}' '{"tokens": [5]}'; do
+    printf '%s' "$ids" >"$work/nothing.json"
+    call eval -m "$checkpoint" --perplexity "$work/nothing.json"
+    refuses "$work/nothing.json: no document has two tokens"
+    silent out
+  done
+}
+# Nothing of the work is done before: no figures are printed.
+test_what_cannot_be_done_is_said_before_the_work() {
+  local ids=$work/before_ids.json asked=$work/before.jsonl
+  local measured=(eval -m "$checkpoint" --perplexity "$ids")
+  printf '{"documents": [[1,2,3,4,5]]}' >"$ids"
+  refused() { # SAID ARGUMENTS...
+    call "${@:2}"
+    refuses "$1"
+    silent out
+  }
+  refused "$work/not_there" "${measured[@]}" --kl "$work/not_there"
+  refused "the models' vocabularies differ" "${measured[@]}" --kl "$work/demo.leyden"
+  refused "a document of 5 tokens doesn't fit a context of 4" "${measured[@]}" --context 4 --kl "$checkpoint"
+  refused "a document of 5 tokens doesn't fit a context of 4" "${measured[@]}" --context 4 \
+    --routing-stats "$work/before_stats.json"
+  call "${measured[@]}" --context 4 # the last token is only compared
+  exits 0
+  printf '{"prompt_tokens": [1, 2, 3, 4, 5], "expected_tokens": [1]}\n' >"$asked"
+  refused "a question of 5 tokens" "${measured[@]}" --context 4 --questions "$asked"
+  : >"$work/empty.txt"
+  refused "there is no text in it" calibrate --text "$work/empty.txt" -o "$work/before" --context 99999999
+  refused "a document of 5 tokens doesn't fit a context of 4" calibrate -m "$checkpoint" --text "$ids" \
+    -o "$work/before" --context 4
+  refused "3 tokens and 5 more don't fit a context of 7" logits -m "$checkpoint" --tokens 1,2,3 \
+    --decode 5 --context 7
+  local bench=(bench -m "$checkpoint" --prefill 1 --repeat 1 --context 7)
+  refused "a depth of 8 doesn't fit a context of 7" "${bench[@]}" --depth 0,8
+  refused "1 tokens at a depth of 7 don't fit a context of 7" "${bench[@]}" --depth 0,7
+  call inspect --verify "$work/demo.leyden" --numa=foo
+  exits 2
+  says err "'foo' is no policy"
+  silent out
+}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"
