@@ -12,6 +12,17 @@ nlohmann::json finite(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
+/// A model's path need not be UTF-8.
+std::string line_of(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string csv_text(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
 /// Largest minus smallest sample, relative to the median.
 double spread(const BenchmarkRow& row) {
   const auto [low, high] = std::ranges::minmax(row.samples);
@@ -125,9 +136,10 @@ void Report::print_csv(const BenchmarkRow& row) {
     for (const model::Step step : model::kSteps) fmt::print(out_, ",{}_seconds", name(step));
     fmt::print(out_, "\n");
   }
-  fmt::print(out_, "\"{}\",{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}", model_, recipe_,
-             isa_, row.threads, row.test, row.n, row.depth, row.tokens_per_second,
-             row.gb_per_second, row.bandwidth_share, row.gmac_per_second, row.mac_share);
+  fmt::print(out_, "{},{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}", csv_text(model_),
+             csv_text(recipe_), isa_, row.threads, row.test, row.n, row.depth,
+             row.tokens_per_second, row.gb_per_second, row.bandwidth_share, row.gmac_per_second,
+             row.mac_share);
   for (const double seconds : row.part_seconds) fmt::print(out_, ",{:.6g}", seconds);
   for (const double seconds : row.step_seconds) fmt::print(out_, ",{:.6g}", seconds);
   fmt::print(out_, "\n");
@@ -144,7 +156,7 @@ void Report::add(const BenchmarkRow& row) {
       print_csv(row);
       break;
     case ReportFormat::kJsonLines:
-      fmt::print(out_, "{}\n", rows_.back().dump());
+      fmt::print(out_, "{}\n", line_of(rows_.back()));
       std::fflush(out_);
       break;
     case ReportFormat::kJson:
@@ -153,7 +165,7 @@ void Report::add(const BenchmarkRow& row) {
 }
 
 void Report::finish() {
-  if (format_ == ReportFormat::kJson) fmt::print(out_, "{}\n", rows_.dump());
+  if (format_ == ReportFormat::kJson) fmt::print(out_, "{}\n", line_of(rows_));
   if (format_ != ReportFormat::kMarkdown || rows_.empty()) return;
   print_steps();
   fmt::print(out_, "\nLimits measured in the same run:");
