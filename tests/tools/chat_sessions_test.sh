@@ -178,6 +178,33 @@ test_a_conversation_with_a_name_stays_but_empty_it_is_no_last_one() {
   sees "no conversation has been kept that could be resumed"
   ends 1
 }
+test_a_name_that_only_begins_with_a_time_is_a_persons_and_its_file_stays() {
+  local mine=2026-11-27-215536-mine.json in_place=$XDG_STATE_HOME/leyden/sessions
+  cd "$HOME" || fail "no home"
+  printf 'What is 7 + 8?\n/save ./%s\n' "$mine" | pipe
+  cp "$mine" original
+  printf '/undo\n' | pipe --resume "$mine"
+  [[ -f $mine ]] || fail "/undo has deleted $mine"
+  cp original "$mine"
+  printf '/save ./elsewhere.json\n' | pipe --resume "$mine"
+  [[ -f $mine && -f elsewhere.json ]] || fail "/save has deleted $mine"
+  cd - >/dev/null || fail "no way back"
+  local name
+  for name in 2026-11-27-215536-norway 2026-11-27-215536-2; do
+    printf 'What is 7 + 8?\n/save %s\n/save -f other\n' "$name" | pipe
+    [[ -f $in_place/$name.json && -f $in_place/$name.kv ]] || fail "/save has deleted $name"
+  done
+  printf '/undo\n' | pipe --resume 2026-11-27-215536-norway
+  [[ -f $in_place/2026-11-27-215536-norway.json ]] || fail "/undo has deleted a name"
+}
+test_a_name_takes_the_place_of_the_time() {
+  talk_once
+  local file
+  file=$(sessions)
+  printf '/save norway\n' | pipe --resume
+  equals "$(sessions)" "${file%/*}/norway.json"
+  equals "$(states)" "${file%/*}/norway.kv"
+}
 # How many tokens a conversation's state has.
 tokens_kept() {
   start --greedy --resume

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExtension = ".json";
 constexpr const char* kStateExtension = ".kv";
 constexpr const char* kTimeFormat = "%Y-%m-%d-%H%M%S";
+constexpr std::string_view kTimeDigits = "0000-00-00-000000";  // with each digit made a zero
 
 bool is_path(const std::string& name) {
   return name.find('/') != std::string::npos || name.ends_with(kExtension);
@@ -37,11 +38,13 @@ std::string name_by_time() {
   return name.data();
 }
 
-/// Whether we gave that name, and no person.
-bool is_by_time(const std::string& name) {
-  std::tm time = {};
-  const char* const rest = ::strptime(name.c_str(), kTimeFormat, &time);
-  return rest != nullptr && (*rest == '\0' || *rest == '-');
+/// Whether it is a name as we give them: a time, perhaps with the "-2" of save() behind it.
+bool is_by_time(std::string name) {
+  std::ranges::replace_if(
+      name, [](char c) { return c >= '0' && c <= '9'; }, '0');
+  if (!name.starts_with(kTimeDigits)) return false;
+  name.erase(0, kTimeDigits.size());
+  return name.empty() || (name.starts_with("-0") && name.find_first_not_of('0', 1) == name.npos);
 }
 
 bool has_been_talked_in(const Conversation& conversation) {
@@ -183,6 +186,8 @@ fs::path SessionStore::state_file() const {
   return fs::path(file_).replace_extension(kStateExtension);
 }
 
+bool SessionStore::is_unnamed() const { return !asked_ && is_by_time(name_); }
+
 void SessionStore::forget() {
   if (known_ && stamp_of(file_) == known_) {
     std::error_code gone_already;
@@ -206,7 +211,7 @@ void SessionStore::save(const Conversation& conversation) {
     file_ = file_of(name_);
   }
   const FolderLock alone(file_.parent_path());
-  if (is_by_time(name_) && !has_been_talked_in(conversation)) return forget();
+  if (is_unnamed() && !has_been_talked_in(conversation)) return forget();
   // A file of that name that we don't know: leave it alone, and look for a free name.
   const bool is_json = name_.ends_with(kExtension);
   const std::string base = is_json ? fs::path(name_).replace_extension().string() : name_;
@@ -232,7 +237,7 @@ void SessionStore::save_as(const std::string& name, const Conversation& conversa
         "there is another conversation named {} already; /save -f {} replaces it", name, name));
   }
   write_conversation(file, conversation);
-  if (file != file_ && is_by_time(name_)) forget();
+  if (file != file_ && is_unnamed()) forget();
   take(name, file, stamp_of(file));
   asked_ = true;
 }

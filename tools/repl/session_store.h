@@ -73,6 +73,8 @@ class SessionStore {
   std::filesystem::path file_of(const std::string& name) const;
   void take(const std::string& name, const std::filesystem::path& file,
             const std::optional<Stamp>& stamp);
+  /// Whether it is kept under the time it began, and no person asked for that.
+  bool is_unnamed() const;
   void forget();
 
   std::filesystem::path directory_;
