@@ -17,7 +17,9 @@ InterruptGuard::InterruptGuard() {
   struct sigaction action = {};
   action.sa_handler = note;
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &previous);  // without SA_RESTART: a waiting read returns
+  sigaction(SIGINT, nullptr, &previous);
+  if (previous.sa_handler == SIG_IGN) return;  // as a script's `&` asks for
+  sigaction(SIGINT, &action, nullptr);         // without SA_RESTART: a waiting read returns
 }
 
 InterruptGuard::~InterruptGuard() { sigaction(SIGINT, &previous, nullptr); }

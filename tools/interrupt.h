@@ -6,7 +6,7 @@ namespace leyden::tools {
 inline constexpr int kInterruptStatus = 130;
 
 /// While one exists, Ctrl-C (SIGINT) is a request that can be asked for instead of the end of the
-/// program. One at a time.
+/// program; unless it is ignored, as it then stays. One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();

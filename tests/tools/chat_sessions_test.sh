@@ -568,7 +568,8 @@ answers_at_length() { grep -q "called Mia" "$work/out"; }
 is_ended_by_ctrl_c() {
   [[ -z $failed ]] || return
   : >"$work/out"
-  LEYDEN_ISA=scalar "$leyden" "$@" --greedy -t 1 --logit-bias 1=-1000 <"$work/questions" >"$work/out" 2>"$work/err" &
+  LEYDEN_ISA=scalar env --default-signal=INT "$leyden" "$@" --greedy -t 1 --logit-bias 1=-1000 \
+    <"$work/questions" >"$work/out" 2>"$work/err" & # which ignores SIGINT, as scripts do
   local pid=$! status
   if waits answers_at_length; then kill -INT "$pid"; else kill -KILL "$pid"; fi
   wait "$pid" 2>/dev/null
@@ -589,6 +590,24 @@ test_ctrl_c_ends_run_and_a_pipe_with_status_130() {
 talk_in_a_file() {
   printf 'What is 2 + 3?\n/save %s\n' "$work/home/talk.json" | pipe
   echo "$work/home/talk.json"
+}
+test_a_signal_that_is_to_be_ignored_is_ignored() {
+  local signal command pid question="Tell me a story about a fox named Mia."
+  printf '%s\n' "$question" >"$work/questions"
+  for signal in INT HUP TERM; do
+    for command in chat "run -f $work/questions"; do
+      [[ -z $failed ]] || return
+      : >"$work/out"
+      # shellcheck disable=SC2086
+      LEYDEN_ISA=scalar env --default-signal=INT --ignore-signal=$signal "$leyden" $command --greedy -t 1 \
+        --logit-bias 1=-1000 -n 300 <"$work/questions" >"$work/out" 2>"$work/err" &
+      pid=$!
+      waits answers_at_length || fail "no answer"
+      kill -"$signal" "$pid"
+      wait "$pid" 2>/dev/null
+      equals "$command, $signal: $?" "$command, $signal: 0"
+    done
+  done
 }
 test_a_full_disk_is_said() {
   printf 'What is 7 + 8?\n' | "$leyden" chat --greedy >/dev/full 2>"$work/err"

@@ -44,7 +44,11 @@ Signals::Signals() {
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;  // who waits for keys is woken by the descriptor
   sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &previous[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], nullptr, &previous[i]);
+    // What nohup, or a script's `&`, has us ignore, we ignore.
+    if (previous[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 Signals::~Signals() {

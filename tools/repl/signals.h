@@ -6,7 +6,8 @@ namespace leyden::tools {
 
 /// While one exists, signals are news to be asked for instead of ends of the program: Ctrl-C
 /// (SIGINT), the wish that we leave (SIGTERM, SIGHUP), a window of another size (SIGWINCH), and
-/// our being continued after Ctrl-Z (SIGCONT). One at a time.
+/// our being continued after Ctrl-Z (SIGCONT). Those that are ignored when it is made stay so. One
+/// at a time.
 class Signals {
  public:
   /// Errors: std::system_error if the kernel has no event descriptor left.
