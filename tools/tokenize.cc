@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
-#include <iterator>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -9,6 +12,7 @@
 
 #include "formats/json.h"
 #include "formats/json_field.h"
+#include "formats/load_error.h"
 #include "formats/tokenizer_file.h"
 #include "formats/utf8.h"
 #include "src/text/tokenizer.h"
@@ -66,9 +70,26 @@ Json answer(const Tokenizer& tokenizer, const TokenizeOptions& options, const Js
   return reply;
 }
 
+/// From where it stands to its end: /dev/stdin would begin a file anew, and open no socket.
+std::string read_standard_input(const std::string& origin) {
+  constexpr std::size_t kMost = formats::JsonLimits{}.max_bytes;
+  std::string input;
+  std::array<char, std::size_t{1} << 16> piece;
+  while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin)) {
+    if (input.size() + n > kMost) {
+      throw formats::LoadError(origin, fmt::format("has more than {} bytes", kMost));
+    }
+    input.append(piece.data(), n);
+  }
+  if (std::ferror(stdin) != 0) {
+    throw formats::LoadError(origin, fmt::format("can't be read: {}", std::strerror(errno)));
+  }
+  return input;
+}
+
 void answer_standard_input(const Tokenizer& tokenizer, const TokenizeOptions& options) {
   const std::string origin = "standard input";
-  const std::string input = formats::read_text_file("/dev/stdin");
+  const std::string input = read_standard_input(origin);
   if (!options.decode) {
     print_json_line({{"text", input}, {"ids", encode(tokenizer, input, options.special)}});
     return;

@@ -179,6 +179,39 @@ test_input_without_an_end_is_refused() {
   status=$?
   refuses "standard input: has a line of more than"
 }
+test_standard_input_is_read_from_where_it_stands_whatever_it_is() {
+  called="read; leyden tokenize"
+  printf 'one\ntwo\n' >"$work/two.txt"
+  { read -r && "$leyden" tokenize >"$work/out" 2>"$work/err"; } <"$work/two.txt"
+  status=$?
+  exits 0
+  says out '"text": "two\n"'
+  called="leyden tokenize <FOLDER"
+  "$leyden" tokenize <"$folder" >"$work/out" 2>"$work/err"
+  status=$?
+  refuses "standard input: can't be read: Is a directory"
+  called="leyden tokenize </dev/zero"
+  "$leyden" tokenize </dev/zero >"$work/out" 2>"$work/err"
+  status=$?
+  refuses "standard input: has more than"
+  if ! command -v python3 >/dev/null; then
+    echo "skipped: there is no Python that could give a socket to read from"
+    return
+  fi
+  called="leyden tokenize <socket"
+  python3 - "$leyden" >"$work/out" 2>"$work/err" <<'END'
+import socket, subprocess, sys
+here, there = socket.socketpair()
+with subprocess.Popen([sys.argv[1], "tokenize"], stdin=there) as program:
+    there.close()
+    here.sendall(b"three")
+    here.close()
+sys.exit(program.returncode)
+END
+  status=$?
+  exits 0
+  says out '"text": "three"'
+}
 test_a_split_pattern_that_is_none_is_named_with_its_file() {
   local odd=$work/pattern
   mkdir "$odd" && ln -s "$source_dir/models/demo/checkpoint"/* "$odd" && rm "$odd/tokenizer.json"
