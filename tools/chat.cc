@@ -110,7 +110,7 @@ int run_chat(const ChatOptions& options) {
   if (options.resumes) start = resumed(options, store);
   ModelOptions model = options.model;
   if (!model.model.empty()) {
-    start.model = std::filesystem::absolute(model.model).lexically_normal().string();
+    start.model = std::filesystem::absolute(model.model).string();
   }
   model.model = start.model;
   const auto engine = load_engine(model);

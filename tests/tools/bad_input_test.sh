@@ -558,6 +558,14 @@ test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   call logits -m "$checkpoint" --tokens 1,99999
   refuses "--tokens: token 99999 is outside the vocabulary of"
 }
+test_a_model_beyond_a_link_is_the_one_that_was_named() {
+  mkdir -p "$work/real/deep"
+  ln -s real/deep "$work/lk"
+  cp "$work/demo.leyden" "$work/real/m.leyden"
+  call chat -m "$work/lk/../m.leyden"
+  exits 0
+  silent err
+}
 test_questions_that_cannot_be_asked_are_named_with_their_line() {
   local file=$work/asked.jsonl
   refused() { # PROMPT EXPECTED SAID [ARGS...]

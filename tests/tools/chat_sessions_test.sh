@@ -252,6 +252,22 @@ test_names_are_kept_listed_and_never_taken_away() {
   enter "/load none"
   sees "there is no conversation named none"
 }
+test_a_model_is_the_same_by_any_of_its_paths() {
+  local model
+  model=$(realpath "$(dirname "$0")/../../models/demo/checkpoint")
+  ln -s "$model" "$HOME/link"
+  printf 'What is 7 + 8?\n/save talk\n' | pipe -m "$model"
+  start -m "$HOME/./link"
+  enter "/load talk"
+  sees "> What is 7 + 8?"
+  prompts
+  lacks "it was had with"
+  enter "/show model"
+  sees "$HOME/./link: "
+  prompts
+  keys C-d
+  ends 0
+}
 test_a_damaged_file_is_refused_and_kept() {
   talk_once
   local file

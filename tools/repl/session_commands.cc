@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 #include "tools/repl/repl.h"
 #include "tools/repl/session_summary.h"
@@ -11,6 +13,11 @@ namespace leyden::tools {
 namespace {
 
 constexpr std::size_t kMaxListed = 20;
+
+bool is_same_model(const std::string& path, const std::string& other) {
+  std::error_code missing;
+  return path == other || std::filesystem::equivalent(path, other, missing);
+}
 
 }  // namespace
 
@@ -62,7 +69,7 @@ void Repl::load(const std::string& argument) {
   restore(std::move(loaded));
   restore_state();
   printer_.note(summary(name, conversation()));
-  if (model != model_) {
+  if (!is_same_model(model, model_)) {
     printer_.note(fmt::format("[it was had with {}; {} goes on]",
                               model.empty() ? "leyden's demo model" : model, model_name()));
   }
