@@ -252,6 +252,40 @@ test_names_are_kept_listed_and_never_taken_away() {
   enter "/load none"
   sees "there is no conversation named none"
 }
+test_a_name_with_a_space_is_quoted_for_the_shell() {
+  start --greedy
+  enter "What is 7 + 8?"
+  sees "context "
+  prompts
+  enter "/save $HOME/my talk.json"
+  sees "--resume '$HOME/my talk.json' goes on with it]"
+  prompts
+  enter "/save it's mine"
+  sees "[kept as it's mine; leyden chat --resume 'it'\\''s mine' goes on with it]"
+  prompts
+  keys C-d
+  ends 0
+}
+test_a_name_or_path_with_a_space_is_completed() {
+  mkdir "$HOME/my place"
+  printf 'What is 7 + 8?\n/save %s/my place/talk.json\n/save my talk\n' "$HOME" | pipe
+  start
+  types "/load my t"
+  keys Tab
+  sees "> /load my talk"
+  keys Enter
+  sees "> What is 7 + 8?"
+  prompts
+  types "/load $HOME/my pl"
+  keys Tab
+  types "ta"
+  keys Tab
+  sees "> /load $HOME/my place/talk.json"
+  keys C-c
+  prompts
+  keys C-d
+  ends 0
+}
 test_a_model_is_the_same_by_any_of_its_paths() {
   local model
   model=$(realpath "$(dirname "$0")/../../models/demo/checkpoint")

@@ -154,6 +154,21 @@ TEST(Completion, AddsWhatAllCandidatesShare) {
   EXPECT_EQ(complete("grö", words).insert, "ße");
 }
 
+TEST(Completion, ANameOrPathIsOneWordWithItsSpaces) {
+  std::string before;
+  const auto names = [&before](std::string_view text, std::string_view word) {
+    before = text;
+    return matching_words({"my talk", "my tale", "other"}, word);
+  };
+  for (const std::string command : {"/load ", "/save ", "/save -f ", "/file "}) {
+    EXPECT_THAT(complete(command + "my tal", names).candidates, ElementsAre("my tale", "my talk"));
+    EXPECT_EQ(before, command);
+    EXPECT_EQ(complete(command + "my talk", names).insert, " ");
+  }
+  EXPECT_EQ(complete("/show my t", names).insert, "");
+  EXPECT_EQ(before, "/show my ");
+}
+
 TEST(HistoryFile, EntriesOfSeveralLinesComeBack) {
   const std::filesystem::path file = ::testing::TempDir() + "history_test";
   std::filesystem::remove(file);

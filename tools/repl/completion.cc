@@ -5,10 +5,21 @@
 #include <filesystem>
 
 namespace leyden::tools {
+namespace {
+
+/// Where the last word of `text` begins.
+std::size_t start_of_word(std::string_view text) {
+  for (const std::string_view command : {"/save -f ", "/save ", "/load ", "/file "}) {
+    if (text.starts_with(command)) return command.size();
+  }
+  const std::size_t space = text.find_last_of(" \n");
+  return space == std::string_view::npos ? 0 : space + 1;
+}
+
+}  // namespace
 
 Completion complete(std::string_view text, const Completer& completer) {
-  const std::size_t space = text.find_last_of(" \n");
-  const std::size_t start = space == std::string_view::npos ? 0 : space + 1;
+  const std::size_t start = start_of_word(text);
   const std::string_view word = text.substr(start);
   std::vector<std::string> found = completer(text.substr(0, start), word);
   if (found.empty()) return {};

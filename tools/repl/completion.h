@@ -14,7 +14,8 @@ using Completer =
 
 /// What Tab does at the end of `text`: the letters that all candidates agree on beyond what is
 /// typed, with a space after a word that is the only one, and the candidates to list if there is a
-/// choice and no letter to add.
+/// choice and no letter to add. The name or path after /file, /load or /save is one word, whatever
+/// spaces it has.
 struct Completion {
   std::string insert;
   std::vector<std::string> candidates;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -13,10 +14,23 @@ namespace leyden::tools {
 namespace {
 
 constexpr std::size_t kMaxListed = 20;
+constexpr std::string_view kUnquoted = "_-./:,+@%";  // beside letters and digits
 
 bool is_same_model(const std::string& path, const std::string& other) {
   std::error_code missing;
   return path == other || std::filesystem::equivalent(path, other, missing);
+}
+
+/// `text` as a shell has to be told it to make one word of it.
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](unsigned char c) {
+    return c >= 0x80 || std::isalnum(c) != 0 ||
+           kUnquoted.find(static_cast<char>(c)) != kUnquoted.npos;
+  };
+  if (std::ranges::all_of(text, is_plain)) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
 }
 
 }  // namespace
@@ -51,8 +65,8 @@ void Repl::save(const std::string& argument) {
   keeping_failed_ = false;
   asked_to_lose_.clear();
   keep_state();
-  printer_.note(
-      fmt::format("[kept as {0}; leyden chat --resume {0} goes on with it]", store_.name()));
+  printer_.note(fmt::format("[kept as {}; leyden chat --resume {} goes on with it]", store_.name(),
+                            shell_word(store_.name())));
 }
 
 void Repl::load(const std::string& argument) {
