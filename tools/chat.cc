@@ -114,6 +114,7 @@ int run_chat(const ChatOptions& options) {
   }
   model.model = start.model;
   const auto engine = load_engine(model);
+  require_in_vocabulary(options.sampling.logit_bias, engine->vocab_size());
   apply(options, *engine, start);
 
   Signals signals;

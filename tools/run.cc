@@ -97,6 +97,7 @@ int run_run(const RunOptions& run) {
   std::vector<text::Message> messages = conversation(run, prompt);
   check_json_target(run.json_file, {run.file, run.messages_file, run.tools_file}, {run.model});
   const auto engine = load_engine(run.model);
+  require_in_vocabulary(run.sampling.logit_bias, engine->vocab_size());
   text::Sampler sampler(apply(run.sampling, engine->recommended_sampling()),
                         text::tokens_of(engine->tokenizer(), engine->vocab_size()));
   std::FILE* const out = human_output(run.json_file);

@@ -4,6 +4,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "tools/token_list.h"
+
 namespace leyden::tools {
 
 std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
@@ -16,6 +18,13 @@ std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
     if (bias.ec == std::errc() && bias.ptr == end) return {token, value};
   }
   throw CLI::ValidationError("--logit-bias", "'" + text + "' is not of the form ID=VALUE");
+}
+
+void require_in_vocabulary(const std::vector<std::string>& biases, std::int32_t vocab_size) {
+  for (const std::string& bias : biases) {
+    const text::TokenId token = parse_logit_bias(bias).first;
+    require_in_vocabulary({&token, 1}, vocab_size, "--logit-bias");
+  }
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {

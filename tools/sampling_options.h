@@ -31,4 +31,8 @@ text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions 
 /// "ID=VALUE". Errors: CLI::ValidationError.
 std::pair<text::TokenId, float> parse_logit_bias(const std::string& text);
 
+/// Whether a model with so many tokens has those of `biases` ("ID=VALUE").
+/// Errors: LoadError "--logit-bias: ..." for the first that it lacks.
+void require_in_vocabulary(const std::vector<std::string>& biases, std::int32_t vocab_size);
+
 }  // namespace leyden::tools

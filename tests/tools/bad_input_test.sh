@@ -558,6 +558,23 @@ test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   call logits -m "$checkpoint" --tokens 1,99999
   refuses "--tokens: token 99999 is outside the vocabulary of"
 }
+test_a_bias_for_a_token_beyond_the_vocabulary_is_refused() {
+  local command
+  for command in "run -p x -n 1" chat; do
+    # shellcheck disable=SC2086
+    call $command --logit-bias 7=1 --logit-bias 2048=1 # the demo model's vocabulary has 2048
+    refuses "--logit-bias: token 2048 is outside the vocabulary of 2048"
+    # shellcheck disable=SC2086
+    call $command --logit-bias 2047=1
+    exits 0
+  done
+  called="/set logit-bias 2048=1"
+  printf '/set logit-bias 2047=1\n%s\n/set logit-bias\n' "$called" |
+    "$leyden" chat >"$work/out" 2>"$work/err"
+  status=$?
+  exits 1
+  says err "--logit-bias: token 2048 is outside the vocabulary of 2048"
+}
 test_a_model_beyond_a_link_is_the_one_that_was_named() {
   mkdir -p "$work/real/deep"
   ln -s real/deep "$work/lk"

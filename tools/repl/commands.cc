@@ -8,6 +8,7 @@
 
 #include "tools/repl/completion.h"
 #include "tools/repl/settings.h"
+#include "tools/sampling_options.h"
 #include "tools/units.h"
 
 namespace leyden::tools {
@@ -102,6 +103,9 @@ void Repl::set(const std::string& argument) {
   std::string value = argument.substr(std::min(argument.size(), end + 1));
   value.erase(0, std::min(value.size(), value.find_first_not_of(" \t=")));
   if (value.empty() && !is_list(name)) return printer_.say(show_setting(name, settings_));
+  if (name == "logit-bias" && !value.empty()) {
+    require_in_vocabulary({value}, engine_->vocab_size());
+  }
   change_setting(name, value, settings_);
   printer_.note(fmt::format("[{} is {}]", name, value.empty() ? "empty" : value));
   keep_change();
