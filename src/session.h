@@ -29,7 +29,8 @@ enum class SessionStatus {
 class Session {
  public:
   /// Called between chunks of a prompt, and between the layers of a chunk, with how many tokens'
-  /// work is done and how many there are; false stops the prefill.
+  /// work is done and how many there are; false stops the prefill. It must not compute with, save
+  /// or load a session of the same engine, which would wait for this prefill to end.
   using PrefillProgress = std::function<bool(int done, int total)>;
 
   /// Throws std::bad_alloc when the buffers don't fit.

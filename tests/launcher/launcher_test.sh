@@ -213,7 +213,7 @@ test_test_builds_everything_and_runs_ctest() {
 }
 test_tests_run_as_many_at_once_as_there_are_cores_but_not_hundreds() {
   local cores
-  for cores in 2:3 8:9 192:9; do
+  for cores in 2:2 8:8 192:8; do
     fake nproc <<<"echo ${cores%:*}"
     start test
     called "ctest --preset release --parallel ${cores#*:}\$"

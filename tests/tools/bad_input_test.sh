@@ -535,16 +535,6 @@ test_what_cannot_be_done_is_said_before_the_work() {
   says err "'foo' is no policy"
   silent out
 }
-test_a_model_path_that_is_not_utf8_is_reported() {
-  local odd=$work/odd$'\xff".leyden' format
-  ln -s demo.leyden "$odd"
-  for format in json jsonl csv; do
-    call bench -m "$odd" --prefill 1 --repeat 1 --format "$format"
-    exits 0
-    says out "tokens_per_second"
-  done
-  says out $'odd\xff"".leyden",'
-}
 test_token_ids_beyond_the_vocabulary_are_named_with_their_file() {
   local ids=$work/beyond.json
   printf '{"tokens": [1, 2, 99999]}' >"$ids"
