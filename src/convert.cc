@@ -11,18 +11,15 @@
 #include <utility>
 
 #include "formats/container_writer.h"
-#include "formats/input_file.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
 #include "formats/tokenizer_file.h"
+#include "src/conversion_builders.h"
 #include "src/fingerprint.h"
-#include "src/model/layer_count.h"
 #include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
-#include "src/model/tensor_builder.h"
-#include "src/model/tied_head.h"
-#include "src/recipes.h"
 #include "src/runtime/memory.h"
+#include "src/source_files.h"
 #include "src/text/generation_config.h"
 #include "src/text/tokenizer.h"
 
@@ -32,116 +29,6 @@ namespace {
 /// Changes whenever the same input would be rounded to other numbers: a container begun by another
 /// version isn't gone on with.
 constexpr const char* kRounding = "rounding 3";
-
-/// Making a piece of a tensor, or learning the levels of a matrix.
-struct Job {
-  std::size_t tensor;
-  int piece;
-  int learns = -1;           // the matrix; pieces: -1
-  std::uint64_t number = 0;  // of the piece in the order in which the checkpoint holds them
-};
-
-/// Whether the checkpoint has any of the matrices a tensor is made from.
-bool has_any(const formats::Checkpoint& checkpoint, const model::PlannedTensor& planned) {
-  for (std::int64_t m = 0; m < planned.count; ++m) {
-    if (checkpoint.find(planned.source.name_of(m)) != nullptr) return true;
-  }
-  return false;
-}
-
-/// The tensors of the MTP layers that are there. A layer is there as a whole, so that what it lacks
-/// is refused and not dropped; only embedding and head may be missing, which are the model's then.
-std::vector<model::PlannedTensor> mtp_tensors(const formats::Checkpoint& checkpoint) {
-  std::vector<model::PlannedTensor> planned = model::plan_mtp_tensors(checkpoint.config());
-  const auto layer_of = [](const model::PlannedTensor& tensor) {
-    return tensor.name.substr(0, tensor.name.find('.', std::string_view("layers.").size()));
-  };
-  std::set<std::string> layers;
-  for (const model::PlannedTensor& tensor : planned) {
-    if (has_any(checkpoint, tensor)) layers.insert(layer_of(tensor));
-  }
-  std::erase_if(planned, [&](const model::PlannedTensor& tensor) {
-    if (!layers.contains(layer_of(tensor))) return true;
-    const bool may_lack = tensor.name.ends_with(".mtp.embed") || tensor.name.ends_with(".mtp.head");
-    return may_lack && !has_any(checkpoint, tensor);
-  });
-  return planned;
-}
-
-/// The builders of all tensors; they borrow the plan.
-struct Builders {
-  Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
-           const Calibration* calibration = nullptr)
-      : plan(model::plan_tensors(checkpoint.config())), n_model(plan.size()) {
-    for (model::PlannedTensor& planned : mtp_tensors(checkpoint)) {
-      plan.push_back(std::move(planned));
-    }
-    model::check_layer_count(checkpoint);
-    model::check_tied_head(checkpoint);
-    const model::FormatChooser choose = format_chooser(recipe, checkpoint);
-    all.reserve(plan.size());
-    bool is_used = false;
-    for (const model::PlannedTensor& planned : plan) {
-      const quant::WeightFormat format = choose(planned);
-      std::vector<float> importance;
-      if (calibration != nullptr && format == quant::WeightFormat::kInt4) {
-        importance = calibration->importance(planned);
-        is_used |= !importance.empty();
-      }
-      all.emplace_back(checkpoint, planned, format, std::move(importance));
-    }
-    if (calibration == nullptr || is_used) return;
-    throw formats::LoadError(
-        calibration->source(),
-        "holds nothing about a tensor that becomes int4: another model's calibration, or a recipe "
-        "without int4");
-  }
-
-  /// All pieces in the order in which the checkpoint holds them; and what has to be learned for
-  /// them, n_ahead pieces earlier, so that the threads which need it don't wait for the one that
-  /// learns it.
-  std::vector<Job> jobs(std::size_t n_ahead) const {
-    std::vector<std::pair<model::SourceRows::Place, Job>> pieces;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      for (int piece = 0; piece < all[i].n_pieces(); ++piece) {
-        pieces.push_back({all[i].place(piece), {i, piece}});
-      }
-    }
-    std::stable_sort(pieces.begin(), pieces.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<Job> sorted;
-    std::size_t looked_at = 0;
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      for (; looked_at < std::min(i + n_ahead + 1, pieces.size()); ++looked_at) {
-        Job job = pieces[looked_at].second;
-        job.number = looked_at;
-        job.learns = all[job.tensor].matrix_that_learns(job.piece);
-        if (job.learns >= 0) sorted.push_back(job);
-      }
-      Job job = pieces[i].second;
-      job.number = i;
-      sorted.push_back(job);
-    }
-    return sorted;
-  }
-
-  std::size_t n_pieces() const {
-    std::size_t n = 0;
-    for (const model::TensorBuilder& builder : all)
-      n += static_cast<std::size_t>(builder.n_pieces());
-    return n;
-  }
-
-  std::vector<model::PlannedTensor> plan;
-  std::size_t n_model;  // the first ones, which inference reads
-  std::vector<model::TensorBuilder> all;
-};
-
-std::vector<quant::TensorSpec> specs_of(const Builders& builders) {
-  std::vector<quant::TensorSpec> specs;
-  for (const model::TensorBuilder& builder : builders.all) specs.push_back(builder.spec());
-  return specs;
-}
 
 std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
                                     const model::ExpertCounts& expert_counts) {
@@ -156,43 +43,6 @@ std::vector<formats::Blob> blobs_of(const formats::Checkpoint& checkpoint,
   return blobs;
 }
 
-/// The checkpoint's files as they are when a conversion begins.
-class SourceFiles {
- public:
-  explicit SourceFiles(const formats::Checkpoint& checkpoint) {
-    for (const std::filesystem::path& path : checkpoint.files()) {
-      states_.emplace_back(path, formats::file_state(path));
-    }
-  }
-
-  /// Tells them from others, but for the folder they lie in, which may be moved. Pieces of a
-  /// damaged file must not be kept when a sound one takes its place, whatever time it was given.
-  std::string identity() const {
-    std::string text;
-    for (const auto& [path, state] : states_) {
-      if (!state.is_there) continue;
-      text += fmt::format("{} {} {} {}\n", path.filename().string(), state.size, state.modified_ns,
-                          state.changed_ns);
-    }
-    return text;
-  }
-
-  /// Errors: LoadError naming a file that was written, removed or replaced meanwhile.
-  void check_unchanged() const {
-    for (const auto& [path, before] : states_) {
-      const formats::FileState now = formats::file_state(path);
-      if (now.is_there == before.is_there && now.size == before.size &&
-          now.modified_ns == before.modified_ns) {
-        continue;
-      }
-      throw formats::LoadError(path.string(), "changed while it was read");
-    }
-  }
-
- private:
-  std::vector<std::pair<std::filesystem::path, formats::FileState>> states_;
-};
-
 /// One conversion under way.
 class Conversion {
  public:
@@ -205,7 +55,7 @@ class Conversion {
         builders_(checkpoint, recipe, options.calibration),
         jobs_(builders_.jobs(kAhead * static_cast<std::size_t>(team.size()))),
         writer_(options.out, recipe.name, blobs_of(checkpoint, options.expert_counts),
-                specs_of(builders_),
+                builders_.specs(),
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
                  .compressed = options.compress,
