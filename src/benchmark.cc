@@ -120,7 +120,9 @@ void fill_in_rates(BenchmarkRow& row, const Session& session, const Engine& engi
     row.gb_per_second = (cost.weight_bytes + cost.cache_bytes) * row.tokens_per_second / 1e9;
     row.bandwidth_share = row.gb_per_second / row.limits.read_gb_per_second;
   } else {
-    cost = model::prefill_cost(loaded.config, loaded.weights);
+    cost = model::prefill_cost(loaded.config, loaded.weights,
+                               engine.options().attention != AttentionChoice::kDense, row.depth,
+                               row.n);
   }
   row.gmac_per_second = cost.weight_macs * row.tokens_per_second / 1e9;
   row.mac_share = row.gmac_per_second / row.limits.integer_gmac_per_second;

@@ -17,7 +17,8 @@ ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant
   }
   const model::ModelWeights weights = model::bind_weights(config, table, source);
   const model::KvCache cache(config, {});
-  costs.bytes_per_token = model::decode_cost(config, weights, cache, true, 0).weight_bytes;
+  costs.bytes_per_token =
+      model::decode_cost(config, weights, cache, true, config.max_position_embeddings).weight_bytes;
   for (const std::int64_t context : {4096, 32768, 131072}) {
     if (context > config.max_position_embeddings) break;
     EngineOptions options;

@@ -14,7 +14,7 @@ namespace leyden {
 struct ModelCosts {
   double weights = 0;              // parameters, as stored
   std::uint64_t tensor_bytes = 0;  // all of which must be in memory
-  double bytes_per_token = 0;      // of weights, read to decode a token
+  double bytes_per_token = 0;      // of weights, read to decode a token of a long text
   struct Memory {
     std::int64_t context;        // tokens
     std::uint64_t cache, total;  // bytes: bf16 latents and int8 index keys; with weights and

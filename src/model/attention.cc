@@ -67,9 +67,10 @@ Angles Attention::angles(int t) const {
   return {cos_.data() + at, sin_.data() + at};
 }
 
-/// All products of the layer's input and of the query latent (NUMERICS 4.1, 6.2, 6.3, 6.5).
+/// All products of the layer's input and of the query latent (NUMERICS 4.1, 6.2, 6.3, 6.5). Index
+/// keys are for later tokens, too; index queries only for a chunk that has to select.
 void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const Panels& in,
-                        Profile& profile) {
+                        bool index_queries, Profile& profile) {
   const AttentionWeights& a = w.attention;
   std::array<Linear, 5> products;
   std::size_t n = 0;
@@ -82,8 +83,8 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
   } else {
     add(a.q_b, in, q_.data());
   }
-  if (w.indexer) {
-    add(w.indexer->k, in, index_k_.data());
+  if (w.indexer) add(w.indexer->k, in, index_k_.data());
+  if (w.indexer && index_queries) {
     add(w.indexer->head_weights, in, index_weights_.data());
     if (!a.q_a) add(w.indexer->q_b, in, index_q_.data());
   }
@@ -101,7 +102,7 @@ void Attention::project(runtime::ThreadTeam& team, const LayerWeights& w, const 
   profile.enter(Step::kProducts);
   n = 0;
   add(a.q_b, q_in_, q_.data());
-  if (w.indexer) add(w.indexer->q_b, q_in_, index_q_.data());
+  if (w.indexer && index_queries) add(w.indexer->q_b, q_in_, index_q_.data());
   multiply(team, scratch_, std::span(products).first(n));
 }
 
@@ -167,11 +168,12 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
                     const KvCache& cache, const Panels& in, float* x, LayerTrace* trace,
                     Profile& profile) {
   profile.enter(Part::kAttention, Step::kProducts);
-  project(team, w, in, profile);
+  const int n_dense = first_sparse_token();
+  const bool shows_index = trace != nullptr && trace->index.has_value();
+  project(team, w, in, n_dense < n_tokens_ || shows_index || are_products_seen(), profile);
   profile.enter(Step::kNormalize);
   team.run(n_tokens_, [&](int t, int) { finish_token(layer, w, cache, t); });
 
-  const int n_dense = first_sparse_token();
   if (n_dense < n_tokens_) {
     profile.enter(Part::kIndexer, Step::kSelect);
     indexer_.select(team, cache, layer, n_dense, n_tokens_, first_position_);
@@ -198,7 +200,10 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
   profile.enter(Step::kProducts);
   multiply(team, scratch_, {&o, 1});
   profile.enter(Step::kOther);
-  simd::kernels().add(out_.data(), n_tokens_ * c_.hidden_size, x);
+  team.run(n_tokens_, [&](int t, int) {
+    const std::ptrdiff_t row = std::ptrdiff_t{t} * c_.hidden_size;
+    simd::kernels().add(out_.data() + row, c_.hidden_size, x + row);
+  });
 
   if (trace == nullptr || !c_.has_indexer()) return;
   for (int t = 0; t < n_tokens_; ++t) {
@@ -207,7 +212,7 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
     const auto selected = indexer_.selection(t);
     chosen.emplace(selected.begin(), selected.end());
   }
-  if (!trace->index) return;
+  if (!shows_index) return;
   const auto append = [&](std::vector<float>& to, const runtime::Array<float>& rows, int width) {
     to.insert(to.end(), rows.data(), rows.data() + std::ptrdiff_t{n_tokens_} * width);
   };

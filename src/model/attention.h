@@ -45,7 +45,7 @@ class Attention {
  private:
   Angles angles(int t) const;
   void project(runtime::ThreadTeam& team, const LayerWeights& w, const Panels& in,
-               Profile& profile);
+               bool index_queries, Profile& profile);
   void finish_token(int layer, const LayerWeights& w, const KvCache& cache, int t);
   int first_sparse_token() const;
   bool decompression_pays(const AttentionWeights& w, int n_queries) const;

@@ -7,7 +7,7 @@ namespace {
 
 class Sum {
  public:
-  void add(const PlacedMatrix& m) { add(m.parts, 1); }
+  void add(const PlacedMatrix& m, double times = 1) { add(m.parts, times); }
   /// `times` of a stack's matrices, all of them being equally likely.
   void add(const PlacedStack& stack, double times) {
     add(stack.parts, times / static_cast<double>(stack.count));
@@ -17,7 +17,8 @@ class Sum {
     add(mlp.up);
     add(mlp.down);
   }
-  void add(const LayerWeights& w, const formats::ModelConfig& config) {
+  /// selects: the share of tokens that have an indexer choose.
+  void add(const LayerWeights& w, const formats::ModelConfig& config, double selects) {
     const AttentionWeights& a = w.attention;
     const auto heads = static_cast<double>(config.num_attention_heads);
     if (a.q_a) add(*a.q_a);
@@ -28,9 +29,9 @@ class Sum {
     add(a.v_b, heads);
     add(a.o);
     if (w.indexer) {
-      add(w.indexer->q_b);
       add(w.indexer->k);
-      add(w.indexer->head_weights);
+      add(w.indexer->q_b, selects);
+      add(w.indexer->head_weights, selects);
     }
     if (w.mlp) add(*w.mlp);
     if (!w.moe) return;
@@ -63,21 +64,24 @@ class Sum {
 
 TokenCost decode_cost(const formats::ModelConfig& config, const ModelWeights& weights,
                       const KvCache& cache, bool sparse, std::int64_t depth) {
-  Sum sum;
-  for (const LayerWeights& w : weights.layers) sum.add(w, config);
-  sum.add(weights.head);
-  const auto layers = static_cast<double>(weights.layers.size());
   const double keys = static_cast<double>(depth) + 1;
   const bool selects = sparse && config.has_indexer() && depth >= config.index_topk;
+  Sum sum;
+  for (const LayerWeights& w : weights.layers) sum.add(w, config, selects ? 1 : 0);
+  sum.add(weights.head);
+  const auto layers = static_cast<double>(weights.layers.size());
   const double attended = selects ? config.index_topk : keys;
   sum.cost.cache_bytes = layers * attended * static_cast<double>(cache.row_bytes());
   if (selects) sum.cost.cache_bytes += layers * keys * static_cast<double>(cache.index_bytes());
   return sum.cost;
 }
 
-TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights) {
+TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights, bool sparse,
+                       std::int64_t depth, int n) {
+  const auto selecting = std::clamp<std::int64_t>(depth + n - config.index_topk, 0, n);
+  const double selects = sparse ? static_cast<double>(selecting) / n : 0;
   Sum sum;
-  for (const LayerWeights& w : weights.layers) sum.add(w, config);
+  for (const LayerWeights& w : weights.layers) sum.add(w, config, selects);
   sum.cost.weight_bytes = 0;
   return sum.cost;
 }

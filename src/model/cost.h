@@ -19,12 +19,14 @@ struct TokenCost {
   double weight_macs = 0;               // products with weights; attention itself is not among them
 };
 
-/// Decoding one token with `depth` tokens in the cache.
+/// Decoding one token with `depth` tokens in the cache. sparse: where there is an indexer, it
+/// chooses as soon as there is something to choose, and only then is it asked.
 TokenCost decode_cost(const formats::ModelConfig& config, const ModelWeights& weights,
                       const KvCache& cache, bool sparse, std::int64_t depth);
 
-/// One token of a long prompt: every weight is multiplied but the head, and weight bytes, which
-/// many tokens share, count as nothing.
-TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights);
+/// A token of a prompt of n with `depth` tokens before it, on average: every weight is multiplied
+/// but the head, and weight bytes, which many tokens share, count as nothing.
+TokenCost prefill_cost(const formats::ModelConfig& config, const ModelWeights& weights, bool sparse,
+                       std::int64_t depth, int n);
 
 }  // namespace leyden::model

@@ -43,12 +43,10 @@ class ExchangeSum {
       read_by(a.q_b);
     }
     computed_by(a.q_b);
-    if (w.indexer) {
-      computed_by(w.indexer->q_b);
-      computed_by(w.indexer->k);
-      product(w.indexer->head_weights);
-    }
+    if (w.indexer) computed_by(w.indexer->k);
     if (selects) {
+      computed_by(w.indexer->q_b);
+      product(w.indexer->head_weights);
       copy(static_cast<std::size_t>(c_.index_n_heads) *
            (static_cast<std::size_t>(c_.index_head_dim) + sizeof(std::int32_t)));
       cost.partials += elsewhere_ * keys * (sizeof(float) + sizeof(std::int32_t));  // candidates

@@ -129,15 +129,15 @@ void Forward::compute_logits(int first_token, int n_logits, float* logits) {
 }
 
 void Forward::embed(std::span<const std::int32_t> tokens) {
-  for (std::size_t t = 0; t < tokens.size(); ++t) {
-    const std::byte* const row = w_.embed.row(tokens[t]);
-    float* const x = x_.data() + t * index(c_.hidden_size);
+  team_.run(static_cast<int>(tokens.size()), [&](int t, int) {
+    const std::byte* const row = w_.embed.row(tokens[index(t)]);
+    float* const x = x_.data() + std::ptrdiff_t{t} * c_.hidden_size;
     if (w_.embed.format == quant::WeightFormat::kBf16) {
       simd::kernels().widen_bf16(reinterpret_cast<const std::uint16_t*>(row), c_.hidden_size, x);
     } else {
       std::memcpy(x, row, index(c_.hidden_size) * sizeof(float));
     }
-  }
+  });
 }
 
 /// in_ = RMSNorm of the residual rows of tokens [first_token, first_token + n_tokens).
