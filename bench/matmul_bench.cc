@@ -214,6 +214,8 @@ void register_kernels() {
   for (const Format& format : kFormats) {
     for (const simd::Isa isa : simd::available_isas()) {
       if (isa == simd::Isa::kScalar) continue;
+      // The one level that looks at the flag, and only with vdpbf16ps.
+      if (format.bf16_at_once && (isa != simd::Isa::kAvx512Vnni || !simd::has_bf16_dot())) continue;
       for (const Shape& shape : kShapes) {
         for (const int n_tokens : kTokens) {
           for (const int n_threads : {1, 2}) {

@@ -7,7 +7,7 @@ if(top STREQUAL "native")
   # What simd/isa.cc asks the CPU for, by Linux' names.
   set(avx2_flags avx2 fma f16c)
   set(avx512_flags avx512f avx512bw avx512vl avx512dq)
-  set(avx512vnni_flags avx512_vnni avx512_bf16)
+  set(avx512vnni_flags avx512_vnni)
   set(amx_flags amx_tile amx_int8 amx_bf16 avx512vbmi)
   file(STRINGS /proc/cpuinfo flags REGEX "^flags[ \t]*:" LIMIT_COUNT 1)
   string(REPLACE " " ";" flags "${flags}")

@@ -4,9 +4,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 
 // LEYDEN_N_ISA_LEVELS: how many levels beside scalar were built (cmake/LeydenIsaLevels.cmake).
@@ -42,37 +44,31 @@ constexpr std::uint32_t bits(std::initializer_list<int> positions) {
   return mask;
 }
 
-bool has_avx2() {
-  constexpr std::uint64_t kXmmYmm = 0x6;
-  return has_bits(saved_states(), kXmmYmm) &&
-         has_bits(cpuid(1).ecx, bits({12 /*FMA*/, 28 /*AVX*/, 29 /*F16C*/})) &&
-         has_bits(cpuid(7).ebx, bits({5 /*AVX2*/}));
-}
+/// What a level needs beside those below it.
+constexpr CpuFeatures kNeeded[] = {
+    {},
+    {.ecx1 = bits({12 /*FMA*/, 28 /*AVX*/, 29 /*F16C*/}),
+     .ebx7 = bits({5 /*AVX2*/}),
+     .saved_states = bits({1 /*XMM*/, 2 /*YMM*/})},
+    {.ebx7 = bits({16 /*F*/, 17 /*DQ*/, 30 /*BW*/, 31 /*VL*/}),
+     .saved_states = bits({5 /*masks*/, 6 /*ZMM*/, 7 /*ZMM16 to 31*/})},
+    {.ecx7 = bits({11 /*VNNI*/})},
+    {.ecx7 = bits({1 /*VBMI*/}),
+     .edx7 = bits({22 /*BF16*/, 24 /*TILE*/, 25 /*INT8*/}),
+     .saved_states = bits({17 /*TILECFG*/, 18 /*TILEDATA*/})},
+};
+static_assert(std::size(kNeeded) == kIsas.size());
 
-bool has_avx512() {
-  constexpr std::uint64_t kOpmaskZmm = 0xe6;
-  return has_avx2() && has_bits(saved_states(), kOpmaskZmm) &&
-         has_bits(cpuid(7).ebx, bits({16 /*F*/, 17 /*DQ*/, 30 /*BW*/, 31 /*VL*/}));
-}
-
-bool has_avx512vnni() {
-  return has_avx512() && has_bits(cpuid(7).ecx, bits({11 /*VNNI*/})) &&
-         has_bits(cpuid(7, 1).eax, bits({5 /*BF16*/}));
+bool has_features(const CpuFeatures& cpu, const CpuFeatures& needed) {
+  return has_bits(cpu.ecx1, needed.ecx1) && has_bits(cpu.ebx7, needed.ebx7) &&
+         has_bits(cpu.ecx7, needed.ecx7) && has_bits(cpu.edx7, needed.edx7) &&
+         has_bits(cpu.eax7_1, needed.eax7_1) && has_bits(cpu.saved_states, needed.saved_states);
 }
 
 /// Linux' arch_prctl, which glibc doesn't wrap (Documentation/arch/x86/xstate.rst).
 bool is_given_tiles() {
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
-
-bool has_amx() {
-  constexpr std::uint64_t kTileStates = 0x60000;
-  static const bool has = has_avx512vnni() && has_bits(saved_states(), kTileStates) &&
-                          has_bits(cpuid(7).ecx, bits({1 /*VBMI*/})) &&
-                          has_bits(cpuid(7).edx, bits({22 /*BF16*/, 24 /*TILE*/, 25 /*INT8*/})) &&
-                          is_given_tiles();
-  return has;
 }
 
 /// Whether function 0 names this maker, in twelve characters.
@@ -116,21 +112,22 @@ std::string_view name(Isa isa) {
   return "?";
 }
 
+CpuFeatures features_of_this_cpu() {
+  const Registers r = cpuid(7);
+  return {cpuid(1).ecx, r.ebx, r.ecx, r.edx, cpuid(7, 1).eax, saved_states()};
+}
+
+bool can_run(const CpuFeatures& cpu, Isa isa) {
+  return std::all_of(kNeeded, kNeeded + static_cast<int>(isa) + 1,
+                     [&](const CpuFeatures& needed) { return has_features(cpu, needed); });
+}
+
 bool cpu_has(Isa isa) {
-  if (static_cast<int>(isa) > LEYDEN_N_ISA_LEVELS) return false;
-  switch (isa) {
-    case Isa::kScalar:
-      return true;
-    case Isa::kAvx2:
-      return has_avx2();
-    case Isa::kAvx512:
-      return has_avx512();
-    case Isa::kAvx512Vnni:
-      return has_avx512vnni();
-    case Isa::kAmx:
-      return has_amx();
-  }
-  return false;
+  static const CpuFeatures cpu = features_of_this_cpu();
+  if (static_cast<int>(isa) > LEYDEN_N_ISA_LEVELS || !can_run(cpu, isa)) return false;
+  if (isa != Isa::kAmx) return true;
+  static const bool has_tiles = is_given_tiles();
+  return has_tiles;
 }
 
 std::vector<Isa> available_isas() {
@@ -146,7 +143,11 @@ Lead lead_of_cpu() {
   return is_zen5_or_later() ? Lead::kL2 : Lead::kL1;
 }
 
-bool dots_bf16_at_once() { return !is_intel(); }
+bool has_bf16_dot(const CpuFeatures& cpu) {
+  return has_features(cpu, {.eax7_1 = bits({5 /*BF16*/})});
+}
+
+bool dots_bf16_at_once() { return has_bf16_dot() && !is_intel(); }
 
 bool loads_are_scarce() { return is_zen5_or_later(); }
 

@@ -40,7 +40,8 @@ struct MatmulArgs {
   const std::byte* next = nullptr;
   /// The panel that the caller will probably multiply next, of as many blocks, or null. Likewise.
   const ActivationPanel* next_panel = nullptr;
-  /// What lead_of_cpu(), dots_bf16_at_once() and loads_are_scarce() say. For speed only.
+  /// What lead_of_cpu(), dots_bf16_at_once() and loads_are_scarce() say. For speed only, but
+  /// bf16_at_once needs has_bf16_dot().
   Lead lead = Lead::kL1;
   bool bf16_at_once = false;
   bool loads_are_scarce = false;

@@ -86,7 +86,7 @@ struct ByFma {
   }
 };
 
-#if defined(__AVX512BF16__)
+#if defined(LEYDEN_ISA_avx512vnni)
 struct ByDot {
   static constexpr int kGroupFloats = kGroup / 2;
   /// Columns 4i + 2, 4i, 4i + 3, 4i + 1: vdpbf16ps adds the second of a pair first.
@@ -181,7 +181,7 @@ void matmul_bf16(const MatmulArgs& args) noexcept {
 #if defined(LEYDEN_ISA_amx)
   matmul_amx(args);
 #else
-#if defined(__AVX512BF16__)
+#if defined(LEYDEN_ISA_avx512vnni)
   if (args.bf16_at_once) return matmul<ByDot>(args);
 #endif
   matmul<ByFma>(args);

@@ -75,9 +75,9 @@ LEYDEN_INLINE I32x16 dot_i16(I32x16 acc, I32x16 a, I32x16 b) {
   return acc;
 #endif
 }
-#if defined(__AVX512BF16__)
+#if defined(LEYDEN_ISA_avx512vnni)
 /// acc + the products of a lane's pair of bf16 with the pair at x, that of the high halves first
-/// (simd/matmul.h).
+/// (simd/matmul.h). Not every CPU of this level has vdpbf16ps: only for has_bf16_dot().
 LEYDEN_INLINE F32x16 dot_bf16(F32x16 acc, I32x16 w, const void* x) {
   std::int32_t pair;
   __builtin_memcpy(&pair, x, 4);

@@ -42,8 +42,51 @@ TEST(IsaTest, KnowsTheMakersOfCpusAsLinuxDoes) {
   const bool is_intel = maker == "GenuineIntel";
   const bool is_zen5 = maker == "AuthenticAMD" && std::stoi(family) >= 26;
   EXPECT_EQ(lead_of_cpu(), is_intel ? Lead::kFarL2 : is_zen5 ? Lead::kL2 : Lead::kL1);
-  EXPECT_EQ(dots_bf16_at_once(), !is_intel);
+  EXPECT_EQ(has_bf16_dot(),
+            (" " + cpuinfo("flags") + " ").find(" avx512_bf16 ") != std::string::npos);
+  EXPECT_EQ(dots_bf16_at_once(), has_bf16_dot() && !is_intel);
   EXPECT_EQ(loads_are_scarce(), is_zen5);
+}
+
+std::uint32_t bits(std::initializer_list<int> positions) {
+  std::uint32_t mask = 0;
+  for (const int p : positions) mask |= 1u << p;
+  return mask;
+}
+
+Isa best_of(const CpuFeatures& cpu) {
+  Isa best = Isa::kScalar;
+  for (const Isa isa : kEveryIsa) {
+    if (can_run(cpu, isa)) best = isa;
+  }
+  return best;
+}
+
+TEST(IsaTest, LevelsAskForWhatTheyUseAndNoMore) {
+  CpuFeatures cpu;  // from Haswell on
+  cpu.saved_states = 0x7;
+  cpu.ecx1 = bits({12, 28, 29});
+  cpu.ebx7 = bits({5});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx2);
+  cpu.ebx7 |= bits({16, 17, 30, 31});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx2) << "whose registers aren't saved";
+  cpu.saved_states = 0xe7;
+  EXPECT_EQ(best_of(cpu), Isa::kAvx512) << "Skylake";
+  cpu.ecx7 = bits({11});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx512Vnni) << "Cascade Lake";
+  EXPECT_FALSE(has_bf16_dot(cpu));
+  cpu.ecx7 |= bits({1});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx512Vnni) << "Ice Lake";
+  EXPECT_FALSE(has_bf16_dot(cpu));
+  cpu.eax7_1 = bits({5});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx512Vnni) << "Zen 4";
+  EXPECT_TRUE(has_bf16_dot(cpu));
+  cpu.edx7 = bits({22, 24, 25});
+  EXPECT_EQ(best_of(cpu), Isa::kAvx512Vnni) << "whose tiles aren't saved";
+  cpu.saved_states = 0x600e7;
+  EXPECT_EQ(best_of(cpu), Isa::kAmx) << "Sapphire Rapids";
+  cpu.ecx1 = 0;
+  EXPECT_EQ(best_of(cpu), Isa::kScalar) << "no level without those below it";
 }
 
 TEST(IsaTest, NothingWantedMeansTheBestLevel) {
