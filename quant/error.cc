@@ -9,11 +9,14 @@
 namespace leyden::quant {
 namespace {
 
-/// error / energy, where no error in nothing is no error.
+/// error / energy, where no error in nothing is no error. NaN if one of them is.
 double ratio(double error, double energy) {
-  if (energy > 0) return error / energy;
-  return error > 0 ? std::numeric_limits<double>::infinity() : 0;
+  if (energy != 0) return error / energy;
+  return error > 0 ? std::numeric_limits<double>::infinity() : error;
 }
+
+/// The larger one, or NaN if one of them is.
+double worse(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
 }  // namespace
 
@@ -31,7 +34,7 @@ void ErrorMeter::add(const float* original, const float* packed, int n_rows, int
       }
       ww_ += ww;
       error_ += error;
-      worst_group_ = std::max(worst_group_, ratio(error, ww));
+      worst_group_ = worse(worst_group_, ratio(error, ww));
     }
   }
 }
@@ -41,14 +44,14 @@ void ErrorMeter::merge(const ErrorMeter& other) noexcept {
   qq_ += other.qq_;
   wq_ += other.wq_;
   error_ += other.error_;
-  worst_group_ = std::max(worst_group_, other.worst_group_);
+  worst_group_ = worse(worst_group_, other.worst_group_);
 }
 
 ErrorFigures ErrorMeter::figures() const {
   ErrorFigures figures;
   figures.relative_rmse = std::sqrt(ratio(error_, ww_));
   figures.worst_group = std::sqrt(worst_group_);
-  if (error_ > 0) figures.cosine = ww_ > 0 && qq_ > 0 ? wq_ / std::sqrt(ww_ * qq_) : 0;
+  if (error_ != 0) figures.cosine = ww_ == 0 || qq_ == 0 ? wq_ : wq_ / std::sqrt(ww_ * qq_);
   return figures;
 }
 

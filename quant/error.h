@@ -22,6 +22,7 @@ class ErrorMeter {
   void merge(const ErrorMeter& other) noexcept;
 
   /// A tensor of zeros that came back as zeros has no error; one that didn't has an infinite one.
+  /// All figures of a tensor with a NaN on either side are NaN.
   ErrorFigures figures() const;
 
  private:

@@ -1,7 +1,9 @@
 #include "src/compare.h"
 
 #include <algorithm>
-#include <span>
+#include <atomic>
+#include <cstring>
+#include <utility>
 
 #include "quant/number.h"
 #include "quant/pack.h"
@@ -18,42 +20,50 @@ using quant::WeightFormat;
 /// Rows compared at a time: whole tiles.
 constexpr std::int64_t kRows = 128;
 
-/// Rows [first, first + n) of matrix `m` of a tensor as f32; first is a multiple of 16.
-std::vector<float> read_rows(const ContainerReader& container, const StoredTensor& tensor,
-                             std::int64_t m, std::int64_t first, std::int64_t n) {
+/// Some rows of a tensor: as they lie in the container, and their weights.
+struct Rows {
+  runtime::Memory stored;
+  std::vector<float> weights;
+};
+
+/// Rows [first, first + n) of matrix `m` of a tensor; first is a multiple of 16.
+Rows read_rows(const ContainerReader& container, const StoredTensor& tensor, std::int64_t m,
+               std::int64_t first, std::int64_t n) {
   const quant::TensorSpec& spec = tensor.spec;
-  std::vector<float> rows(static_cast<std::size_t>(n * spec.cols));
+  std::vector<float> weights(static_cast<std::size_t>(n * spec.cols));
   if (spec.layout == quant::Layout::kRows) {
     const std::size_t width = spec.format == WeightFormat::kBf16 ? 2 : 4;
-    const std::uint64_t begin = static_cast<std::uint64_t>(first * spec.cols) * width;
+    runtime::Memory stored(weights.size() * width);
+    container.read(tensor, static_cast<std::uint64_t>(first * spec.cols) * width,
+                   {stored.data(), stored.size()});
     if (spec.format == WeightFormat::kF32) {
-      container.read(tensor, begin, std::as_writable_bytes(std::span(rows)));
+      std::memcpy(weights.data(), stored.data(), stored.size());
     } else {
-      std::vector<std::uint16_t> codes(rows.size());
-      container.read(tensor, begin, std::as_writable_bytes(std::span(codes)));
-      quant::bf16_to_f32(codes, rows.data());
+      const auto* const codes = reinterpret_cast<const std::uint16_t*>(stored.data());
+      quant::bf16_to_f32({codes, weights.size()}, weights.data());
     }
-    return rows;
+    return {std::move(stored), std::move(weights)};
   }
+  // The rows become a matrix of their own.
   const std::size_t prefix = quant::prefix_bytes(spec.format);
   const std::uint64_t matrix =
       static_cast<std::uint64_t>(m) * quant::matrix_bytes(spec.format, spec.rows, spec.cols);
-  quant::Levels levels{};
-  if (prefix > 0) container.read(tensor, matrix, std::as_writable_bytes(std::span(levels)));
-  const std::size_t tile_bytes =
-      quant::MatrixView{spec.format, spec.rows, spec.cols, nullptr}.tile_bytes();
-  const auto n_tiles = static_cast<std::size_t>((n + simd::kTileRows - 1) / simd::kTileRows);
-  runtime::Memory bytes(n_tiles * tile_bytes);
-  container.read(tensor,
-                 matrix + prefix + static_cast<std::size_t>(first / simd::kTileRows) * tile_bytes,
-                 {bytes.data(), n_tiles * tile_bytes});
-  for (std::size_t i = 0; i < n_tiles; ++i) {
-    const std::int64_t row = static_cast<std::int64_t>(i) * simd::kTileRows;
-    quant::unpack_tile({spec.format, static_cast<int>(std::min<std::int64_t>(16, n - row)),
-                        static_cast<int>(spec.cols), bytes.data() + i * tile_bytes, levels.data()},
-                       rows.data() + row * spec.cols, spec.cols);
+  runtime::Memory stored(quant::matrix_bytes(spec.format, n, spec.cols));
+  const quant::MatrixView rows{spec.format, n, spec.cols, stored.data()};
+  if (prefix > 0) container.read(tensor, matrix, {stored.data(), prefix});
+  container.read(
+      tensor,
+      matrix + prefix + static_cast<std::size_t>(first / simd::kTileRows) * rows.tile_bytes(),
+      {stored.data() + prefix, stored.size() - prefix});
+  for (std::int64_t i = 0; i < rows.n_tiles(); ++i) {
+    quant::unpack_tile(rows, i, weights.data() + i * simd::kTileRows * spec.cols, spec.cols);
   }
-  return rows;
+  return {std::move(stored), std::move(weights)};
+}
+
+bool have_same_bytes(const Rows& a, const Rows& b) {
+  return a.stored.size() == b.stored.size() &&
+         std::memcmp(a.stored.data(), b.stored.data(), a.stored.size()) == 0;
 }
 
 /// Two tensors of one name and shape.
@@ -104,6 +114,7 @@ ContainerDifference compare(const ContainerReader& first, const ContainerReader&
     }
   }
   std::vector<quant::ErrorMeter> meters(pieces.size());
+  std::vector<std::atomic<bool>> differs(pairs.size());
   model::LoadMeter meter(total_rows, progress);
   team.run(static_cast<int>(pieces.size()), [&](int i, int) {
     const Piece& piece = pieces[static_cast<std::size_t>(i)];
@@ -111,9 +122,10 @@ ContainerDifference compare(const ContainerReader& first, const ContainerReader&
     const auto share = static_cast<std::uint64_t>(piece.n_rows) * a->bytes /
                        static_cast<std::uint64_t>(a->spec.count * a->spec.rows);
     meter.attempt(share, [&] {
-      const auto original = read_rows(first, *a, piece.matrix, piece.row, piece.n_rows);
-      const auto other = read_rows(second, *b, piece.matrix, piece.row, piece.n_rows);
-      meters[static_cast<std::size_t>(i)].add(original.data(), other.data(),
+      const Rows original = read_rows(first, *a, piece.matrix, piece.row, piece.n_rows);
+      const Rows other = read_rows(second, *b, piece.matrix, piece.row, piece.n_rows);
+      if (!have_same_bytes(original, other)) differs[piece.pair] = true;
+      meters[static_cast<std::size_t>(i)].add(original.weights.data(), other.weights.data(),
                                               static_cast<int>(piece.n_rows),
                                               static_cast<int>(a->spec.cols), a->spec.cols);
     });
@@ -124,7 +136,11 @@ ContainerDifference compare(const ContainerReader& first, const ContainerReader&
   quant::ErrorMeter total;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto& [a, b] = pairs[i];
-    const bool identical = a->spec.format == b->spec.format && a->checksum == b->checksum;
+    const bool identical = a->spec.format == b->spec.format && !differs[i];
+    if (a->spec.format == b->spec.format && identical != (a->checksum == b->checksum)) {
+      first.verify(*a);  // the bytes contradict the checksums
+      second.verify(*b);
+    }
     difference.tensors.push_back(
         {a->spec.name, a->spec.format, b->spec.format, identical, by_pair[i].figures()});
     total.merge(by_pair[i]);

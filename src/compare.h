@@ -14,7 +14,7 @@ namespace leyden {
 struct TensorDifference {
   std::string name;
   quant::WeightFormat first, second;  // formats
-  bool identical = false;             // the same format and the same bytes, by their checksums
+  bool identical = false;             // the same format and the same bytes
   quant::ErrorFigures figures;        // of the second one's weights, against the first one's
 };
 
@@ -26,7 +26,8 @@ struct ContainerDifference {
 
 /// Compares the weights of two containers, whatever their formats are. Memory: a few MB a thread.
 /// progress: bytes of the first one done and in all; by one thread at a time.
-/// Errors: LoadError if one can't be read.
+/// Errors: LoadError if one can't be read, or holds a damaged tensor: found out where the bytes of
+/// two tensors are the same but their checksums aren't, or the other way round.
 ContainerDifference compare(const formats::ContainerReader& first,
                             const formats::ContainerReader& second, runtime::ThreadTeam& team,
                             const std::function<void(std::uint64_t, std::uint64_t)>& progress);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <utility>
 #include <vector>
 
 namespace leyden::quant {
@@ -57,6 +59,33 @@ TEST(ErrorMeterTest, ZerosAreFineUnlessTheyCameBackAsSomething) {
   lost.add(ones.data(), zeros.data(), 1, 32, 32);
   EXPECT_EQ(lost.figures().relative_rmse, 1);
   EXPECT_EQ(lost.figures().cosine, 0);
+}
+
+TEST(ErrorMeterTest, NaNsWinEverywhere) {
+  const std::vector<float> ones(64, 1.0f), zeros(64, 0.0f);
+  std::vector<float> with_nan = ones;
+  with_nan[40] = std::numeric_limits<float>::quiet_NaN();
+  const auto expect_nans = [](const ErrorMeter& meter) {
+    EXPECT_TRUE(std::isnan(meter.figures().relative_rmse));
+    EXPECT_TRUE(std::isnan(meter.figures().worst_group));
+    EXPECT_TRUE(std::isnan(meter.figures().cosine));
+  };
+  using Rows = const std::vector<float>*;
+  const std::pair<Rows, Rows> cases[] = {{&ones, &with_nan},
+                                         {&with_nan, &ones},
+                                         {&with_nan, &zeros},
+                                         {&zeros, &with_nan},
+                                         {&with_nan, &with_nan}};
+  for (const auto& [original, packed] : cases) {
+    ErrorMeter meter, fine, all;
+    meter.add(original->data(), packed->data(), 1, 64, 64);
+    expect_nans(meter);
+    fine.add(ones.data(), zeros.data(), 1, 64, 64);
+    all.merge(fine);
+    all.merge(meter);
+    all.merge(fine);
+    expect_nans(all);
+  }
 }
 
 }  // namespace

@@ -331,6 +331,12 @@ test_compare_takes_two_containers_of_one_model() {
     exits 1
     says err "tensor '"
   done
+  cp "$a" "$work/flipped.leyden"
+  printf '\xa5' | dd of="$work/flipped.leyden" bs=1 seek=$(($(stat -c %s "$a") / 2)) conv=notrunc status=none
+  call compare "$a" "$work/flipped.leyden"
+  refuses "$work/flipped.leyden: tensor '" "is damaged"
+  call compare "$work/flipped.leyden" "$work/flipped.leyden"
+  exits 0 # nothing contradicts it: inspect --verify reads checksums
 }
 test_verify_names_damaged_files_inside_a_container() {
   local flipped=$work/flipped.leyden at
