@@ -30,6 +30,10 @@ std::unique_ptr<LoadedModel> describe(const formats::ContainerReader& container)
   return loaded;
 }
 
+void check_levels(const LoadedModel& loaded) {
+  for (const auto& [name, tensor] : loaded.tensors) check_levels(tensor, loaded.source);
+}
+
 }  // namespace
 
 std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& container,
@@ -64,6 +68,7 @@ std::unique_ptr<LoadedModel> load_container(const formats::ContainerReader& cont
         });
       },
       [&](int i) { return pieces[static_cast<std::size_t>(i)].segment.node; });
+  check_levels(*loaded);
   return loaded;
 }
 
@@ -78,6 +83,7 @@ std::unique_ptr<LoadedModel> map_container(const formats::ContainerReader& conta
     loaded->tensors[tensor.spec.name] = tensor_at(tensor.spec, bytes.data() + tensor.offset);
   }
   loaded->weights = bind_weights(loaded->config, loaded->tensors, loaded->source);
+  check_levels(*loaded);
   return loaded;
 }
 

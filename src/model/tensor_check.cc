@@ -68,4 +68,23 @@ std::vector<TensorSpec> checked_tensors(const formats::ContainerReader& containe
   return specs;
 }
 
+void check_levels(const PlacedTensor& tensor, const std::string& file) {
+  constexpr int kLargest = 2 * simd::kInt4Offset - 1;
+  const TensorSpec& spec = tensor.spec;
+  if (spec.format != quant::WeightFormat::kInt4) return;
+  const PlacedStack stack = tensor.stack();
+  for (std::int64_t m = 0; m < spec.count; ++m) {
+    const std::uint8_t* const levels = stack[m].parts.front().rows.levels();
+    for (int i = 0; i < simd::kInt4Levels; ++i) {
+      if (levels[i] <= kLargest) continue;
+      const auto matrix_bytes =
+          static_cast<std::int64_t>(quant::matrix_bytes(spec.format, spec.rows, spec.cols));
+      throw LoadError(
+          file, fmt::format("tensor '{}': level {} of matrix {}, byte {} of the tensor, is {}, "
+                            "expected at most {}",
+                            spec.name, i, m, m * matrix_bytes + i, levels[i], kLargest));
+    }
+  }
+}
+
 }  // namespace leyden::model

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "src/engine.h"
 #include "tests/formats/refusal.h"
@@ -90,6 +91,34 @@ TEST_F(TensorCheckTest, ContainersAreCheckedBeforeTheyArePlacedOrMapped) {
   const auto expected = HasSubstr("model.leyden: tensor 'layers.-1.x' of shape [18, 16, 128]");
   for (const bool mmap : {false, true}) EXPECT_THAT(refusal_of_loading(mmap), expected) << mmap;
   EXPECT_THAT(refusal_of([&] { checked_tensors(formats::ContainerReader(path)); }), expected);
+}
+
+// Beyond them saturating instructions compute other sums than the rest.
+TEST_F(TensorCheckTest, LevelsThatKernelsDontMultiplyAlikeAreRefused) {
+  const leyden::fixtures::TempDirectory dir;
+  const auto path = dir.path() / "model.leyden";
+  const char* const name = "layers.1.experts.up";
+  named(specs_, name).format = WeightFormat::kInt4;
+  write_zeros(path, kModel, specs_);
+  const formats::StoredTensor tensor = *formats::ContainerReader(path).find(name);
+  const std::uint64_t at = tensor.bytes / static_cast<std::uint64_t>(tensor.spec.count) + 5;
+  const auto refusal_with = [&](int level, bool mmap) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(tensor.offset + at)).put(static_cast<char>(level));
+    file.close();
+    EngineOptions options;
+    options.threads = 1;
+    options.prefill_chunk = 32;
+    options.mmap = mmap;
+    return refusal_of([&] { Engine::load(path, options); });
+  };
+  for (const bool mmap : {false, true}) {
+    EXPECT_EQ(refusal_with(127, mmap), "") << mmap;
+    EXPECT_EQ(refusal_with(128, mmap),
+              path.string() + ": tensor 'layers.1.experts.up': level 5 of matrix 1, byte " +
+                  std::to_string(at) + " of the tensor, is 128, expected at most 127")
+        << mmap;
+  }
 }
 
 }  // namespace
