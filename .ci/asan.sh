@@ -1,7 +1,7 @@
 # AddressSanitizer and UndefinedBehaviorSanitizer over everything, kernels on every level that this machine can run
-# (the suite compiles the others too); the model on one of the levels, since all share their sources, and without
-# reading documents for their perplexity, which takes minutes. What people type into a terminal is left to the
-# suite: those tests wait for screens.
+# but avx512, which is avx512vnni but for one instruction (the suite compiles and tests all); the model on one of the
+# levels, since all share their sources, and without reading documents for their perplexity, which takes minutes. What
+# people type into a terminal is left to the suite: those tests wait for screens.
 set -euo pipefail
 export GTEST_FILTER='-DemoTest.*KeepsThePerplexity'
 ./leyden test --asan \

@@ -11,7 +11,8 @@
 #include <iterator>
 #include <stdexcept>
 
-// LEYDEN_N_ISA_LEVELS: how many levels beside scalar were built (cmake/LeydenIsaLevels.cmake).
+#include "simd/kernels.h"
+
 namespace leyden::simd {
 namespace {
 
@@ -124,7 +125,7 @@ bool can_run(const CpuFeatures& cpu, Isa isa) {
 
 bool cpu_has(Isa isa) {
   static const CpuFeatures cpu = features_of_this_cpu();
-  if (static_cast<int>(isa) > LEYDEN_N_ISA_LEVELS || !can_run(cpu, isa)) return false;
+  if (kernels(isa).isa != isa || !can_run(cpu, isa)) return false;
   if (isa != Isa::kAmx) return true;
   static const bool has_tiles = is_given_tiles();
   return has_tiles;

@@ -35,8 +35,8 @@ CpuFeatures features_of_this_cpu();
 bool can_run(const CpuFeatures& cpu, Isa isa);
 
 /// True when the CPU has the instructions of `isa`, the operating system saves its registers and
-/// its kernels were built (all are, but under sanitizers and fuzzers). Linux gives a process AMX's
-/// tiles on request only; asking about kAmx is that request.
+/// its kernels were built (LEYDEN_ISA_LEVELS). Linux gives a process AMX's tiles on request only;
+/// asking about kAmx is that request.
 bool cpu_has(Isa isa);
 
 /// Every level this machine can run, weakest first; never empty.

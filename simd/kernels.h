@@ -109,7 +109,8 @@ struct Kernels {
 #undef LEYDEN_DECLARE
 #undef LEYDEN_FIELD
 
-/// The table of one level. The machine must have it (cpu_has) before a function is called.
+/// The table of one level, or scalar's where the level wasn't built. The machine must have it
+/// (cpu_has) before a function is called.
 const Kernels& kernels(Isa isa);
 
 /// The table this process uses: select_isa(getenv("LEYDEN_ISA")), decided at the first call.
