@@ -65,6 +65,18 @@ LEYDEN_INLINE void multiply(int n_rows, const float* a, std::ptrdiff_t a_stride,
   }
 }
 
+/// c [n_columns] of one row goes on with rows first .. n - 1 of the panel.
+LEYDEN_INLINE void multiply_on(const float* a, const float* panel, int first, int n, int n_columns,
+                               float* c) {
+  for (int column = 0; column < n_columns; column += 16) {
+    F32x16 sum = load_first(c + column, n_columns - column);
+    for (int i = first; i < n; ++i) {
+      sum = fma(broadcast(a[i]), load(panel + i * kPanel + column), sum);
+    }
+    store_first(c + column, sum, n_columns - column);
+  }
+}
+
 /// One chunk, packed.
 struct PackedChunk {
   const float* keys = nullptr;    // [ceil(n_keys / 32)][key_dim][32]
@@ -80,11 +92,11 @@ LEYDEN_INLINE void attend_packed(const PackedChunk& chunk, int n_queries, const 
                                  const AttendPartial& partial, float* scores) {
   for (int first = 0; first < n_queries; first += kScoreRows) {
     const int n_rows = n_queries - first < kScoreRows ? n_queries - first : kScoreRows;
+    const auto visible = [&](int i) {
+      return n_visible == nullptr ? chunk.n_keys : n_visible[first + i];
+    };
     int seen = 0;  // keys that any of these queries sees
-    for (int i = 0; i < n_rows; ++i) {
-      const int n = n_visible == nullptr ? chunk.n_keys : n_visible[first + i];
-      if (n > seen) seen = n;
-    }
+    for (int i = 0; i < n_rows; ++i) seen = visible(i) > seen ? visible(i) : seen;
     const float* q = query + first * query_stride;
     for (int k = 0; k < seen; k += kPanel) {
       const float* panel = chunk.keys + std::ptrdiff_t{k} * chunk.key_dim;
@@ -95,18 +107,25 @@ LEYDEN_INLINE void attend_packed(const PackedChunk& chunk, int n_queries, const 
       }
     }
     for (int i = 0; i < n_rows; ++i) {
-      exponentiate(scores + i * kKeyChunk,
-                   n_visible == nullptr ? chunk.n_keys : n_visible[first + i], seen,
-                   partial.max + first + i, partial.sum + first + i);
+      exponentiate(scores + i * kKeyChunk, visible(i), visible(i), partial.max + first + i,
+                   partial.sum + first + i);
     }
     for (int d = 0; d < chunk.value_dim; d += kPanel) {
       const float* panel = chunk.values + std::ptrdiff_t{d} * chunk.n_keys;
       const int columns = chunk.value_dim - d < kPanel ? chunk.value_dim - d : kPanel;
       for (int i = 0; i < n_rows; i += kProductRows) {
         const int rows = n_rows - i < kProductRows ? n_rows - i : kProductRows;
-        multiply<kProductRows>(rows, scores + i * kKeyChunk, kKeyChunk, panel, seen, columns,
-                               partial.out + (first + i) * partial.out_stride + d,
-                               partial.out_stride);
+        const float* const p = scores + i * kKeyChunk;
+        float* const out = partial.out + (first + i) * partial.out_stride + d;
+        // Of keys that not all see, not even 0 * value: it isn't 0 if the value isn't finite.
+        int shared = visible(i);
+        for (int r = 1; r < rows; ++r) shared = visible(i + r) < shared ? visible(i + r) : shared;
+        multiply<kProductRows>(rows, p, kKeyChunk, panel, shared, columns, out, partial.out_stride);
+        for (int r = 0; r < rows; ++r) {
+          if (visible(i + r) == shared) continue;
+          multiply_on(p + r * kKeyChunk, panel, shared, visible(i + r), columns,
+                      out + r * partial.out_stride);
+        }
       }
     }
   }

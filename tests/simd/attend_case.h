@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include "simd/kernels.h"
@@ -31,9 +33,17 @@ class Scratch {
   std::vector<std::byte> memory_;
 };
 
+/// Bits, NaN always the same: its payload isn't part of the contract.
 struct Result {
   std::vector<std::uint32_t> max, sum, out;
   bool operator==(const Result&) const = default;
+
+  /// That of query i alone.
+  Result of(int i) const {
+    const auto width = static_cast<std::ptrdiff_t>(out.size() / max.size());
+    const auto row = out.begin() + i * width;
+    return {{max[at(i)]}, {sum[at(i)]}, {row, row + width}};
+  }
 };
 
 /// max, sum and out of n queries, with canaries behind each and between the rows of out.
@@ -54,10 +64,15 @@ class Outputs {
       kept.insert(kept.end(), row, row + width_);
       EXPECT_EQ(std::count(row + width_, row + width_ + 3, kUntouched), 3);
     }
-    return {bits_of(max_.values()), bits_of(sum_.values()), bits_of(kept)};
+    return {bits(max_.values()), bits(sum_.values()), bits(kept)};
   }
 
  private:
+  static std::vector<std::uint32_t> bits(std::vector<float> values) {
+    for (float& v : values) v = std::isnan(v) ? std::numeric_limits<float>::quiet_NaN() : v;
+    return bits_of(values);
+  }
+
   static constexpr float kUntouched = -99.0f;
   int width_, n_;
   GuardedRow max_, sum_, out_;
@@ -118,5 +133,40 @@ void expect_finite_reference_bits(const Problem& problem, Isa isa) {
     ASSERT_TRUE(std::isfinite(std::bit_cast<float>(out)));
   }
 }
+
+/// One value of a problem that isn't finite: in the row of a query or of a key, and where there.
+struct Flaw {
+  bool is_query;
+  int row, column;
+  float value;
+};
+
+/// Queries which see the flaw have the reference's bits and a sum or an output that is no number;
+/// the others have the bits they have without it.
+template <typename Problem>
+void expect_seen_by_its_queries_only(Problem problem, Isa isa, const Flaw& flaw) {
+  SCOPED_TRACE(std::string(flaw.is_query ? "query " : "key ") + std::to_string(flaw.row) + "[" +
+               std::to_string(flaw.column) + "] = " + std::to_string(flaw.value));
+  const Result clean = problem.run(isa);
+  problem.flaw = &flaw;
+  const Result result = problem.run(isa);
+  EXPECT_EQ(result, problem.run(Isa::kScalar));
+  for (int i = 0; i < problem.n_queries; ++i) {
+    if (flaw.is_query ? i != flaw.row : problem.n_visible[at(i)] <= flaw.row) {
+      EXPECT_EQ(result.of(i), clean.of(i)) << "query " << i;
+      continue;
+    }
+    std::vector<std::uint32_t> shown = result.of(i).out;
+    shown.push_back(result.sum[at(i)]);
+    EXPECT_TRUE(
+        std::any_of(shown.begin(), shown.end(),
+                    [](std::uint32_t bits) { return !std::isfinite(std::bit_cast<float>(bits)); }))
+        << "query " << i;
+  }
+}
+
+constexpr float kNonFinite[] = {
+    std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
+    std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
 
 }  // namespace leyden::simd

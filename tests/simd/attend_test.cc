@@ -19,6 +19,7 @@ struct DenseProblem {
   std::vector<std::int32_t> n_visible;  // empty: all
   bool is_fixed = false;
   const Extreme* extreme = nullptr;
+  const Flaw* flaw = nullptr;  // columns of a key's row: those of the key, then of the value
 
   std::vector<float> queries(int n) const {
     return extreme != nullptr ? extreme_row(*extreme, n, extreme->query) : random_row(n, 1);
@@ -29,10 +30,16 @@ struct DenseProblem {
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
     const int query_stride = key_dim + 1, key_stride = key_dim + 2, value_stride = value_dim + 5;
-    const Queries query(isa, is_fixed, queries(n_queries * query_stride), n_queries, query_stride,
-                        key_dim, 0);
-    const std::vector<float> key = rows(n_keys * key_stride, 2);
-    const std::vector<float> value = rows(n_keys * value_stride, 3);
+    std::vector<float> x = queries(n_queries * query_stride);
+    std::vector<float> key = rows(n_keys * key_stride, 2);
+    std::vector<float> value = rows(n_keys * value_stride, 3);
+    if (flaw != nullptr) {
+      const bool in_key = flaw->column < key_dim;
+      (flaw->is_query ? x[at(flaw->row * query_stride + flaw->column)]
+       : in_key       ? key[at(flaw->row * key_stride + flaw->column)]
+                      : value[at(flaw->row * value_stride + flaw->column - key_dim)]) = flaw->value;
+    }
+    const Queries query(isa, is_fixed, x, n_queries, query_stride, key_dim, 0);
     Outputs outputs(n, value_dim);
     Scratch scratch(attend_scratch_bytes(n, key_dim, value_dim));
     AttendArgs args;
@@ -117,6 +124,23 @@ TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
     EXPECT_EQ(alone.max[0], together.max[at(i)]);
     EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
     EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * 16)) << i;
+  }
+}
+
+TEST_P(AttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
+  if (is_fixed()) GTEST_SKIP() << "fixed point is another matter";
+  for (const auto& [key_dim, value_dim] : {std::pair{24, 16}, {192, 128}}) {
+    for (const float value : kNonFinite) {
+      DenseProblem problem{35, 100, key_dim, value_dim, {}, is_fixed()};
+      for (int i = 0; i < 35; ++i) problem.n_visible.push_back(i * 37 % 101);
+      const bool is_nan = std::isnan(value);  // a score of -infinity is as good as not seen
+      if (is_fixed() || is_nan) {
+        expect_seen_by_its_queries_only(problem, isa(), {true, 11, 20, value});
+        expect_seen_by_its_queries_only(problem, isa(), {false, 50, key_dim - 1, value});
+      }
+      expect_seen_by_its_queries_only(problem, isa(), {false, 50, key_dim + 3, value});
+      expect_seen_by_its_queries_only(problem, isa(), {false, 99, key_dim, value});
+    }
   }
 }
 

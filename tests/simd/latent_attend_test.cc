@@ -21,6 +21,7 @@ struct LatentProblem {
 
   bool is_mild = false;  // no outliers
   const Extreme* extreme = nullptr;
+  const Flaw* flaw = nullptr;
 
   int stride() const { return kv_lora_rank + rope_dim + 3; }
   std::vector<float> queries() const { return values(n_queries * stride(), 1, 0.02f); }
@@ -37,9 +38,13 @@ struct LatentProblem {
   Result run(Isa isa, int first = 0, int n = -1) const {
     if (n < 0) n = n_queries;
     const int key_dim = kv_lora_rank + rope_dim;
-    const Queries query(isa, format != KvFormat::kF32, queries(), n_queries, stride(), kv_lora_rank,
+    std::vector<float> q_all = queries(), x_all = latents();
+    if (flaw != nullptr) {
+      (flaw->is_query ? q_all[at(flaw->row * stride() + flaw->column)]
+                      : x_all[at(flaw->row * key_dim + flaw->column)]) = flaw->value;
+    }
+    const Queries query(isa, format != KvFormat::kF32, q_all, n_queries, stride(), kv_lora_rank,
                         rope_dim);
-    const std::vector<float> x_all = latents();
     const std::size_t row_bytes = kv_row_bytes(format, kv_lora_rank, rope_dim);
     Scratch cache(at(n_keys) * row_bytes);
     std::vector<const std::byte*> rows(at(n_keys));
@@ -118,6 +123,23 @@ TEST_P(LatentAttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
       EXPECT_EQ(alone.sum[0], together.sum[at(i)]);
       EXPECT_TRUE(std::equal(alone.out.begin(), alone.out.end(), together.out.begin() + i * lora))
           << i;
+    }
+  }
+}
+
+TEST_P(LatentAttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
+  if (format() != KvFormat::kF32) GTEST_SKIP() << "fixed point is another matter";
+  for (const auto& [lora, rope] : {std::pair{40, 8}, {256, 64}}) {
+    for (const float value : kNonFinite) {
+      LatentProblem problem{format(), 35, 100, lora, rope, {}};
+      for (int i = 0; i < 35; ++i) problem.n_visible.push_back(i * 53 % 101);
+      if (format() != KvFormat::kF32 || std::isnan(value)) {
+        // otherwise a score may become -infinity, which is as good as not seen
+        expect_seen_by_its_queries_only(problem, isa(), {true, 11, lora + 1, value});
+        expect_seen_by_its_queries_only(problem, isa(), {false, 50, lora + rope - 1, value});
+      }
+      expect_seen_by_its_queries_only(problem, isa(), {false, 50, 20, value});
+      expect_seen_by_its_queries_only(problem, isa(), {false, 99, lora - 1, value});
     }
   }
 }
