@@ -16,8 +16,8 @@ constexpr int kKeyChunk = 256;
 /// into the queries.
 /// Exact: a score is one fma per dimension, ascending, from 0; exp is that of simd/exp.h; sum runs
 ///        over 16 lanes (k mod 16, ascending) folded 8, 4, 2, 1; an output is one fma per key,
-///        ascending, from 0. Hence the same bits on every ISA level, and a query's bits depend on
-///        its own keys only, not on the other queries of the call.
+///        ascending, from 0. Hence the same bits on every ISA level, but for the payload of a NaN,
+///        and a query's bits depend on its own keys only, not on the other queries of the call.
 struct AttendPartial {
   float* max = nullptr;  // [n_queries]
   float* sum = nullptr;  // [n_queries]
@@ -28,7 +28,9 @@ struct AttendPartial {
 /// Fixed point, for speed: attend_int16, and latent_attend over bf16 and int8 rows. The same
 /// attention with the factors of its products rounded to integers and multiplied exactly:
 ///   A row x is cut into runs of kFixedRun values; a run has the codes rne(x * (limit / max |x|))
-///   and the scale max |x| / limit (codes and scale 0 below kSmallestFixed).
+///   and the scale max |x| / limit (codes and scale 0 below kSmallestFixed; with an infinity or a
+///   NaN among them codes 0 and that as the scale, NaN before infinity, so that no score and no
+///   output that it has a part in looks like a number).
 ///     values: limit = kFixedValueLimit
 ///     keys, queries: limit = min(kFixedKeyLimit, kFixedNorm / |x / max |x||), Euclidean norm: by
 ///       Cauchy and Schwarz no sum of products of two such runs, or of one and a run of values,
@@ -37,9 +39,10 @@ struct AttendPartial {
 ///     int8 latents keep their own codes and scales
 ///   In a cache row the latent and the rotated key are rows of their own.
 ///   s    = fma(float(sum of q_code * k_code) * k_scale, q_scale, s), runs ascending, from 0
-///   top  = the largest scale of this run of values among the visible keys
+///   top  = the largest scale of this run of values among the visible keys, NaN above all
 ///   limit = min(kFixedKeyLimit, kFixedWeightSum / sum)
-///   w[k] = rne((p[k] * v_scale[k]) * (limit / top))     (0 if top is below kSmallestFixed)
+///   w[k] = rne((p[k] * v_scale[k]) * (limit / top))     (0 if top is below kSmallestFixed or for
+///          a NaN, which then is in top / limit)
 ///   out  = float(sum of w * v_code) * (top / limit)
 /// max, p and sum are as above. The sums of weights are limited so that int32 is exact for a whole
 /// chunk; hence the same bits on every ISA level.

@@ -170,8 +170,8 @@ LEYDEN_INLINE void fix_weights(const ChunkScales& chunk, const FixedScratch& s, 
                                int n_visible, float sum, const Put& put) {
   const float* p = s.score + row * kKeyChunk;
   const int value_runs = n_runs(chunk.value_dim);
-  const float by_sum = kFixedWeightSum / sum;  // infinite without keys
-  const float limit = by_sum < kFixedKeyLimit ? by_sum : kFixedKeyLimit;
+  const float by_sum = kFixedWeightSum / sum;                             // infinite without keys
+  const float limit = kFixedKeyLimit < by_sum ? kFixedKeyLimit : by_sum;  // NaN stays
   for (int run = 0; run < value_runs; ++run) {
     const float* scale = chunk.value + run * kKeyChunk;
     const float top = n_visible > 0 ? chunk.value_top[run * kKeyChunk + n_visible - 1] : 0.0f;

@@ -58,13 +58,13 @@ LEYDEN_INLINE void blank_rows(std::int16_t* codes, int n, int width, float* scal
   }
 }
 
-/// Largest scales so far, per run of values.
+/// Largest scales so far, per run of values; NaN from the first NaN on.
 LEYDEN_INLINE void find_tops(const Packing& p, int n_keys, int value_runs) {
   for (int run = 0; run < value_runs; ++run) {
     float top = 0.0f;
     for (int k = 0; k < n_keys; ++k) {
       const float scale = p.value_scale[run * kKeyChunk + k];
-      if (scale > top) top = scale;
+      if (scale > top || __builtin_isnan(scale)) top = scale;
       p.value_top[run * kKeyChunk + k] = top;
     }
   }

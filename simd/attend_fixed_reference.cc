@@ -4,6 +4,7 @@
 
 #include "simd/attend_softmax.h"
 #include "simd/kv_row.h"
+#include "simd/magnitude.h"
 #include "simd/reference_lanes.h"
 
 // The fixed-point form of attend.h in plain loops.
@@ -36,11 +37,13 @@ struct FixedRows {
 
   /// Returns the scale.
   static float fix_run(const float* x, int n, Role role, std::int16_t* code) {
-    float max_abs = 0;
-    for (int d = 0; d < n; ++d) max_abs = std::max(max_abs, std::fabs(x[d]));
-    if (max_abs < kSmallestFixed) {
+    Magnitude magnitude;
+    for (int d = 0; d < n; ++d) magnitude.add(x[d]);
+    const float max_abs = magnitude.max_abs();
+    const bool is_finite = max_abs <= kLargestQuantized;
+    if (!is_finite || max_abs < kSmallestFixed) {
       std::fill_n(code, n, std::int16_t{0});
-      return 0;
+      return is_finite ? 0 : max_abs;
     }
     const float inverse = 1.0f / max_abs;
     float limit = kFixedValueLimit;
@@ -110,7 +113,10 @@ void mix_values(const float* p, float p_sum, const FixedRows& values, int n, flo
   const float limit = std::min(kFixedWeightSum / p_sum, kFixedKeyLimit);
   for (int run = 0; run < n_runs(values.width); ++run) {
     float top = 0;
-    for (int k = 0; k < n; ++k) top = std::max(top, values.scales(k)[run]);
+    for (int k = 0; k < n; ++k) {
+      const float scale = values.scales(k)[run];
+      if (scale > top || std::isnan(scale)) top = scale;
+    }
     const bool is_zero = top < kSmallestFixed;
     const float factor = is_zero ? 0.0f : limit / top;
     const float scale = is_zero ? 0.0f : top / limit;
@@ -118,6 +124,7 @@ void mix_values(const float* p, float p_sum, const FixedRows& values, int n, flo
       std::int32_t sum = 0;
       for (int k = 0; k < n; ++k) {
         const float w = p[k] * values.scales(k)[run] * factor;
+        if (std::isnan(w)) continue;  // the scale says so for the output
         sum += static_cast<std::int32_t>(std::lrint(w)) * values.row(k)[d];
       }
       out[d] = static_cast<float>(sum) * scale;

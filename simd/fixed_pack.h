@@ -5,6 +5,7 @@
 
 #include "simd/attend.h"
 #include "simd/layout.h"
+#include "simd/magnitude.h"
 #include "simd/vec.h"
 
 /// Rows in fixed point (simd/attend.h) and their packing into panels of 32 columns, for kernels. A
@@ -48,15 +49,20 @@ LEYDEN_INLINE float code_limit(Row row, int begin, int stop, int width, float in
     squares = fma(x, x, squares);
   }
   const float limit = kFixedNorm / __builtin_sqrtf(fold_add(squares));
-  return limit < kFixedKeyLimit ? limit : kFixedKeyLimit;
+  return kFixedKeyLimit < limit ? kFixedKeyLimit : limit;
 }
 
-/// What the values of a run are multiplied by to become codes; sets its scale.
+/// What the values of a run are multiplied by to become codes; sets its scale. 0 if the run isn't
+/// finite: 0 * infinity and 0 * NaN round to 0x80000000, whose low 16 bits are the code 0 too.
 template <Role kRole, typename Row>
 LEYDEN_INLINE F32x16 run_factor(Row row, int begin, int stop, int width, float* scale) {
-  F32x16 largest = zero_f32();
-  for (int i = begin; i < stop; i += 16) largest = max(abs(row.at(i, width)), largest);
-  const float max_abs = fold_max(largest);
+  Magnitude magnitude;
+  for (int i = begin; i < stop; i += 16) magnitude.add(row.at(i, width));
+  const float max_abs = magnitude.max_abs();
+  if (!(max_abs <= kLargestQuantized)) {
+    *scale = max_abs;
+    return zero_f32();
+  }
   const bool is_zero = max_abs < kSmallestFixed;
   const float inverse = is_zero ? 0.0f : 1.0f / max_abs;
   const float limit = is_zero ? 0.0f : code_limit<kRole>(row, begin, stop, width, inverse);

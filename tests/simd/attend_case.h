@@ -165,7 +165,17 @@ void expect_seen_by_its_queries_only(Problem problem, Isa isa, const Flaw& flaw)
   }
 }
 
-constexpr float kNonFinite[] = {
+/// Finite values whose products overflow: no output looks like a number.
+inline constexpr Extreme kOverflow = {"overflow", 1e25f, 1e25f,
+                                      [](int i) { return i % 3 == 0 ? 2.0f : 1.0f; }};
+template <typename Problem>
+void expect_nothing_but_nan(const Problem& problem, Isa isa) {
+  const Result result = problem.run(isa);
+  EXPECT_EQ(result, problem.run(Isa::kScalar));
+  for (const std::uint32_t out : result.out) ASSERT_TRUE(std::isnan(std::bit_cast<float>(out)));
+}
+
+inline constexpr float kNonFinite[] = {
     std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
     std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
 

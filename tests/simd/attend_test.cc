@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -128,7 +129,6 @@ TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
 }
 
 TEST_P(AttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
-  if (is_fixed()) GTEST_SKIP() << "fixed point is another matter";
   for (const auto& [key_dim, value_dim] : {std::pair{24, 16}, {192, 128}}) {
     for (const float value : kNonFinite) {
       DenseProblem problem{35, 100, key_dim, value_dim, {}, is_fixed()};
@@ -144,20 +144,46 @@ TEST_P(AttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
   }
 }
 
+TEST_P(AttendTest, ShowsThatScoresOverflow) {
+  for (const int n_keys : {1, 70}) {
+    expect_nothing_but_nan(DenseProblem{3, n_keys, 192, 128, {}, is_fixed(), &kOverflow}, isa());
+  }
+}
+
 LEYDEN_FOR_EVERY_ISA_AND_FORMAT(AttendTest, kForms);
 
 using FixQueryTest = EveryIsa;
 
+std::vector<std::byte> fixed_row(const Kernels& k, const std::vector<float>& x, int n_first) {
+  const int n_second = static_cast<int>(x.size()) - n_first;
+  const std::size_t n = fixed_query_bytes(n_first, n_second);
+  Scratch fixed(n);
+  k.fix_query(x.data(), n_first, n_second, fixed.data());
+  return {fixed.data(), fixed.data() + n};
+}
+
 TEST_P(FixQueryTest, MakesTheReferenceRow) {
   for (const auto& [first, second] : {std::pair{192, 0}, {512, 64}, {1, 1}, {129, 31}, {33, 130}}) {
     const std::vector<float> x = random_row(first + second, 4);
-    const std::size_t n = fixed_query_bytes(first, second);
-    const auto row = [&](const Kernels& k) {
-      Scratch fixed(n);
-      k.fix_query(x.data(), first, second, fixed.data());
-      return std::vector<std::byte>(fixed.data(), fixed.data() + n);
-    };
-    EXPECT_EQ(row(level()), row(reference())) << first << " + " << second;
+    EXPECT_EQ(fixed_row(level(), x, first), fixed_row(reference(), x, first))
+        << first << " + " << second;
+  }
+}
+
+TEST_P(FixQueryTest, KeepsWhatIsNotFiniteAsTheScaleOfItsRun) {
+  for (const float value : kNonFinite) {
+    std::vector<float> x = random_row(192, 4);
+    x[150] = value;  // of the second run
+    const std::vector<std::byte> row = fixed_row(level(), x, 192);
+    EXPECT_EQ(row, fixed_row(reference(), x, 192)) << value;
+    float scales[2];
+    std::memcpy(scales, row.data() + 192 * 2, sizeof scales);
+    EXPECT_TRUE(std::isfinite(scales[0])) << value;
+    EXPECT_EQ(std::isnan(scales[1]), std::isnan(value));
+    EXPECT_FALSE(std::isfinite(scales[1])) << value;
+    EXPECT_TRUE(std::all_of(row.begin() + 128 * 2, row.begin() + 192 * 2, [](std::byte code) {
+      return code == std::byte{0};
+    })) << value;
   }
 }
 

@@ -128,7 +128,6 @@ TEST_P(LatentAttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
 }
 
 TEST_P(LatentAttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
-  if (format() != KvFormat::kF32) GTEST_SKIP() << "fixed point is another matter";
   for (const auto& [lora, rope] : {std::pair{40, 8}, {256, 64}}) {
     for (const float value : kNonFinite) {
       LatentProblem problem{format(), 35, 100, lora, rope, {}};
@@ -141,6 +140,14 @@ TEST_P(LatentAttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
       expect_seen_by_its_queries_only(problem, isa(), {false, 50, 20, value});
       expect_seen_by_its_queries_only(problem, isa(), {false, 99, lora - 1, value});
     }
+  }
+}
+
+TEST_P(LatentAttendTest, ShowsThatScoresOverflow) {
+  for (const int n_keys : {1, 70}) {
+    LatentProblem problem{format(), 3, n_keys, 256, 64, {}};
+    problem.extreme = &kOverflow;
+    expect_nothing_but_nan(problem, isa());
   }
 }
 
