@@ -3,6 +3,15 @@
 #include "simd/lanes.h"
 
 namespace leyden::simd::LEYDEN_ISA {
+namespace {
+
+/// 1 / sqrt(mean_square + eps), or NaN where that isn't finite.
+LEYDEN_INLINE F32x16 inverse_root(float mean_square, float eps) {
+  return broadcast(__builtin_isfinite(mean_square) ? 1.0f / __builtin_sqrtf(mean_square + eps)
+                                                   : __builtin_nanf(""));
+}
+
+}  // namespace
 
 void rms_norm(const float* x, const float* weight, int n, float eps, float* y) noexcept {
   F32x16 squares = zero_f32();
@@ -11,7 +20,7 @@ void rms_norm(const float* x, const float* weight, int n, float eps, float* y) n
     squares = fma(v, v, squares);
   });
   const float mean_square = fold_add(squares) / static_cast<float>(n);
-  const F32x16 scale = broadcast(1.0f / __builtin_sqrtf(mean_square + eps));
+  const F32x16 scale = inverse_root(mean_square, eps);
   for_lanes(n, [&](int i, auto lanes) {
     store(y + i, load(x + i, lanes) * scale * load(weight + i, lanes), lanes);
   });
@@ -28,7 +37,7 @@ void layer_norm(const float* x, const float* weight, const float* bias, int n, f
     squares = fma(v, v, squares);
   });
   const float variance = fold_add(squares) / static_cast<float>(n);
-  const F32x16 scale = broadcast(1.0f / __builtin_sqrtf(variance + eps));
+  const F32x16 scale = inverse_root(variance, eps);
   for_lanes(n, [&](int i, auto lanes) {
     const F32x16 normed = (load(x + i, lanes) - mean) * scale;
     store(y + i, fma(normed, load(weight + i, lanes), load(bias + i, lanes)), lanes);

@@ -1,6 +1,7 @@
 #include "simd/norm.h"
 
 #include <cmath>
+#include <limits>
 
 #include "tests/simd/every_isa.h"
 #include "tests/simd/row_cases.h"
@@ -47,6 +48,25 @@ TEST_P(NormTest, RowsOfZerosStayFinite) {
   EXPECT_EQ(y.values(), zeros);
   level().layer_norm(zeros.data(), ones.data(), ones.data(), 200, kEps, y.data());
   EXPECT_EQ(y.values(), ones);
+}
+
+TEST_P(NormTest, RowsWhoseSquaresOverflowBecomeNaN) {
+  for (const int n : {1, 7, 200}) {
+    for (const float large : {1e18f, 1e20f, std::numeric_limits<float>::infinity()}) {
+      std::vector<float> x(static_cast<std::size_t>(n), 0.5f);
+      x.back() = large;
+      const std::vector<float> ones(x.size(), 1.0f);
+      GuardedRow rms(ones), layer(ones);
+      level().rms_norm(x.data(), ones.data(), n, kEps, rms.data());
+      level().layer_norm(x.data(), ones.data(), ones.data(), n, kEps, layer.data());
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        EXPECT_EQ(std::isnan(rms.values()[i]), large > 1e19f) << n << " " << large;
+        const bool has_variance = n > 1 || std::isinf(large);
+        EXPECT_EQ(std::isnan(layer.values()[i]), large > 1e19f && has_variance)
+            << n << " " << large;
+      }
+    }
+  }
 }
 
 LEYDEN_FOR_EVERY_ISA(NormTest);
