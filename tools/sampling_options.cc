@@ -30,7 +30,7 @@ void require_in_vocabulary(const std::vector<std::string>& biases, std::int32_t 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   constexpr const char* kGroup = "Sampling (default: the model's recommendation)";
   const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
-    command.add_option(flag, value, help)->group(kGroup);
+    return command.add_option(flag, value, help)->group(kGroup);
   };
   add("--temp", options.temperature, "Temperature; 0 always takes the best token");
   add("--top-k", options.top_k, "Keep the K most probable tokens; 0: all");
@@ -41,8 +41,10 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   add("--frequency-penalty", options.frequency_penalty, "Subtracted per occurrence");
   add("--presence-penalty", options.presence_penalty, "Subtracted once for what occurred");
   add("--seed", options.seed, "Same seed, same text (default: random)");
-  add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable");
-  add("--stop", options.stops, "End the answer at this text; repeatable");
+  // Otherwise CLI11 takes the words behind one for more of it, and "[a,b]" for two.
+  add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable")
+      ->allow_extra_args(false);
+  add("--stop", options.stops, "End the answer at this text; repeatable")->allow_extra_args(false);
   command.add_flag("--greedy", options.greedy, "Always take the best token")->group(kGroup);
 }
 

@@ -571,6 +571,24 @@ test_a_bias_for_a_token_beyond_the_vocabulary_is_refused() {
   exits 1
   says err "--logit-bias: token 2048 is outside the vocabulary of 2048"
 }
+test_stops_and_biases_are_taken_as_they_stand_one_at_a_time() {
+  stops_at() { # ANSWER STOP...
+    call run -p "What is the capital of Norway?" --greedy "${@:2}"
+    exits 0
+    [[ $(<"$work/out") == "$1" ]] || fail "'$(<"$work/out")' is not '$1'"
+  }
+  stops_at "The capital of Norway is Oslo." --stop "[of]" --stop "[capital,of]"
+  stops_at "The capital of " --stop "[of]" --stop Norway --stop=Oslo
+  call run -p x -n 1 --stop a b
+  exits 2
+  says err "not expected: b"
+  call run -p x -n 1 --logit-bias 5=1 6=1
+  exits 2
+  says err "not expected: 6=1"
+  call run -p x -n 1 --logit-bias "[5=1]"
+  exits 2
+  says err "--logit-bias: '[5=1]' is not of the form ID=VALUE"
+}
 test_a_model_beyond_a_link_is_the_one_that_was_named() {
   mkdir -p "$work/real/deep"
   ln -s real/deep "$work/lk"
