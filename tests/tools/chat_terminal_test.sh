@@ -162,6 +162,31 @@ test_wide_characters_can_be_edited() {
   enter "/show system"
   sees "漢字 ok"
 }
+# The last rows of the screen, as the terminal has them.
+ends_with_rows() {
+  local count
+  count=$(wc -l <<<"$1")
+  [[ $(tmux_ capture-pane -p -t leyden | sed 's/ *$//; /^$/d' | tail -n "$count") == "$1" ]]
+}
+test_rows_of_wide_characters_can_be_edited() {
+  columns=80 start --greedy
+  types "X$(printf '漢字%.0s' {1..25})Y"
+  sees 字Y
+  keys C-a DC
+  waits ends_with_rows "> $(printf '漢字%.0s' {1..19})漢"$'\n'"字$(printf '漢字%.0s' {1..5})Y" ||
+    fail "a character before two rows can't be deleted"
+  keys C-c
+  sees "(Ctrl-C again"
+  prompts
+  types "$(printf '漢字%.0s' {1..50})"
+  keys C-a
+  types X
+  keys C-e
+  types Y
+  waits ends_with_rows "> X$(printf '漢字%.0s' {1..19})"$'\n'"$(printf '漢字%.0s' {1..20})"$'\n'"$(
+    printf '漢字%.0s' {1..11}
+  )Y" || fail "a character before three rows can't be inserted"
+}
 test_history_survives_a_restart() {
   start --greedy
   enter "What is 7 + 8?"

@@ -67,6 +67,11 @@ LineEditor::LineEditor(KeySource& keys, Signals& signals, std::string prompt, Hi
   el_set(editor, EL_HIST, ::history, history_.get());
   el_set(editor, EL_EDITOR, "emacs");
   el_wset(editor, EL_GETCFN, &give_key);
+  // With the terminal's ways to shift the rest of a row libedit draws rows of wide characters
+  // wrongly.
+  for (const char* const shifting : {"ic", "IC", "im", "ei", "dc", "DC"}) {
+    el_set(editor, EL_SETTC, shifting, "", nullptr);
+  }
   bind_keys();
   el_source(editor, nullptr);
   for (const std::string& entry : history_file_.load()) add_to_history(entry);
