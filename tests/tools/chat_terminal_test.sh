@@ -139,6 +139,20 @@ test_a_pasted_block_is_one_message() {
   enter "/show"
   sees "of Norway?!"
 }
+test_a_pasted_text_is_never_sent_in_part() {
+  start --greedy --max-tokens 4
+  pastes "$(printf 'row %d\n' {1..50})"
+  waits shows_typed "> [pasted 50 lines #1: row 1…]" || fail "the text isn't folded"
+  keys BSpace Enter
+  sees "isn't whole any more"
+  waits shows_typed "> [pasted 50 lines #1: row 1…" || fail "the line isn't back"
+  types "]!"
+  keys Enter
+  sees "context "
+  enter "/show"
+  sees "row 50!"
+  lacks "user: [pasted"
+}
 test_lines_of_answers_are_broken_between_words() {
   columns=30 start --greedy
   enter "Who are you?"

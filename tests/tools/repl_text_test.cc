@@ -142,6 +142,22 @@ TEST(PasteFolds, LongTextsBecomeANoteAndComeBack) {
   EXPECT_EQ(folds.unfold("[pasted 120 lines #9: line…]"), "[pasted 120 lines #9: line…]");
 }
 
+TEST(PasteFolds, ANoteThatWasChangedIsSeen) {
+  PasteFolds folds;
+  const std::string blank(50, '\n');
+  const std::string other = folds.fold(blank);
+  const std::string note = folds.fold("row 1" + blank);
+  ASSERT_EQ(note, "[pasted 50 lines #2: row 1]");
+  EXPECT_FALSE(folds.has_broken_note("see " + note + other + note + "!"));
+  EXPECT_FALSE(folds.has_broken_note("a [pasted note] of #2"));
+  for (std::size_t at = 0; at < note.size(); ++at) {
+    std::string shorter = "see " + note + other, longer = shorter;
+    EXPECT_TRUE(folds.has_broken_note(shorter.erase(4 + at, 1))) << shorter;
+    if (at == 0) continue;
+    EXPECT_TRUE(folds.has_broken_note(longer.insert(4 + at, "x"))) << longer;
+  }
+}
+
 TEST(Completion, AddsWhatAllCandidatesShare) {
   const auto words = [](std::string_view, std::string_view word) {
     return matching_words({"/save", "/set", "/sessions", "größe", "größer", "grüße"}, word);

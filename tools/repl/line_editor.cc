@@ -47,6 +47,13 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+/// Below what is edited, which then comes again.
+unsigned char say(EditLine* editor, const std::string& text) {
+  print(fmt::format("\n{}{}\n", kEraseFromLine, text));
+  el_set(editor, EL_REFRESH);  // CC_REDISPLAY would clear as many rows above as the line has
+  return CC_NORM;
+}
+
 }  // namespace
 
 LineEditor::LineEditor(KeySource& keys, Signals& signals, std::string prompt, HistoryFile history,
@@ -179,6 +186,11 @@ unsigned char LineEditor::on_enter(EditLine* editor, int) {
   const LineInfoW* const line = el_wline(editor);
   const std::string text = to_text(line->buffer, line->lastchar);
   const Unfinished why = unfinished(self(editor).folds_.unfold(text));
+  if (why == Unfinished::kNo && self(editor).folds_.has_broken_note(text)) {
+    return say(editor,
+               "[the note of a pasted text isn't whole any more, so that nothing was sent: remove "
+               "the rest of it, and paste again]");
+  }
   if (why == Unfinished::kNo) {
     el_wpush(editor, kEndEditing);
     return CC_NORM;

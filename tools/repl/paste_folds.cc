@@ -46,4 +46,18 @@ std::string PasteFolds::unfold(std::string_view line) const {
   return out;
 }
 
+bool PasteFolds::has_broken_note(std::string_view line) const {
+  std::string rest(line);
+  for (const auto& [note, text] : folds_) {
+    for (std::size_t at; (at = rest.find(note)) != rest.npos;)
+      rest.replace(at, note.size(), 1, '\n');
+  }
+  // Whatever was changed in one half of a note, the other one is still there.
+  return std::ranges::any_of(folds_, [&rest](const auto& fold) {
+    const std::size_t half = fold.first.find('#');
+    return rest.find(fold.first.substr(0, half)) != rest.npos ||
+           rest.find(fold.first.substr(half)) != rest.npos;
+  });
+}
+
 }  // namespace leyden::tools

@@ -15,6 +15,8 @@ class PasteFolds {
   std::string fold(std::string text);
   /// `line` with every note that fold() gave replaced by its text.
   std::string unfold(std::string_view line) const;
+  /// Whether `line` has a part of a note that was changed, whose text unfold() can't put back.
+  bool has_broken_note(std::string_view line) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> folds_;  // note, text
