@@ -248,6 +248,14 @@ test_tab_completes_commands_settings_and_paths() {
   keys Tab
   sees "/papers/novel.txt"
 }
+test_tab_lists_below_a_text_of_several_rows() {
+  start
+  types "$(printf 'word%.0s ' {1..40})$work/home/"
+  mkdir "$work/home/one" "$work/home/two"
+  keys Tab
+  sees "$work/home/one/"
+  sees "word word" 2
+}
 test_system_set_undo_regen_and_clear() {
   start --greedy
   enter "/system You are a pirate."

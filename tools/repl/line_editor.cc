@@ -242,10 +242,9 @@ unsigned char LineEditor::on_tab(EditLine* editor, int) {
     return CC_REFRESH;
   }
   if (completion.candidates.empty()) return CC_REFRESH_BEEP;
-  std::string list = "\n";
+  std::string list;
   for (const std::string& word : completion.candidates) list += visible(word) + "  ";
-  print(list + "\n");
-  return CC_REDISPLAY;
+  return say(editor, list);
 }
 
 }  // namespace leyden::tools
