@@ -7,6 +7,18 @@
 #include "tools/token_list.h"
 
 namespace leyden::tools {
+namespace {
+
+/// CLI11's own reading makes of -1, and of what doesn't fit, the largest number.
+std::uint64_t parse_seed(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  std::uint64_t seed = 0;
+  const auto [stopped, failure] = std::from_chars(text.data(), end, seed);
+  if (failure == std::errc() && stopped == end) return seed;
+  throw CLI::ValidationError("--seed", "'" + text + "' is not a whole number from 0 to 2^64 - 1");
+}
+
+}  // namespace
 
 std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
   const char* const end = text.data() + text.size();
@@ -40,7 +52,12 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   add("--repeat-penalty", options.repeat_penalty, "Penalty on tokens that occurred; 1: none");
   add("--frequency-penalty", options.frequency_penalty, "Subtracted per occurrence");
   add("--presence-penalty", options.presence_penalty, "Subtracted once for what occurred");
-  add("--seed", options.seed, "Same seed, same text (default: random)");
+  command
+      .add_option_function<std::string>(
+          "--seed", [&options](const std::string& text) { options.seed = parse_seed(text); },
+          "Same seed, same text (default: random)")
+      ->type_name("UINT")
+      ->group(kGroup);
   // Otherwise CLI11 takes the words behind one for more of it, and "[a,b]" for two.
   add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable")
       ->allow_extra_args(false);

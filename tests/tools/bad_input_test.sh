@@ -54,6 +54,13 @@ test_wrong_usage_is_status_2_and_says_what() {
     exits 2
     silent out
   done
+  for seed in -1 18446744073709551616 0x10 ""; do
+    call run -p x -n 1 --seed "$seed"
+    exits 2
+    says err "--seed: '$seed' is not a whole number from 0 to 2^64 - 1"
+  done
+  call run -p x -n 1 --seed 18446744073709551615
+  exits 0
   call run -p x -t 0
   says err "--threads: 0 is out of range, expected at least 1"
   call bench --repeat 0
