@@ -43,12 +43,12 @@ json trace_json(const model::Trace& trace, bool has_indexer, json& experts) {
 }
 
 void run_logits(const LogitsOptions& options) {
-  std::vector<std::int32_t> tokens = options.tokens.empty() ? read_token_file(options.tokens_file)
-                                                            : parse_token_list(options.tokens);
+  const bool listed = options.tokens_file.empty();
+  std::vector<std::int32_t> tokens =
+      listed ? parse_token_list(options.tokens) : read_token_file(options.tokens_file);
   check_json_target(options.json_file, {options.tokens_file}, {options.model});
   const auto engine = load_engine(options.model);
-  require_in_vocabulary(tokens, engine->vocab_size(),
-                        options.tokens.empty() ? options.tokens_file : "--tokens");
+  require_in_vocabulary(tokens, engine->vocab_size(), listed ? "--tokens" : options.tokens_file);
   Session session(engine);
   if (static_cast<std::int64_t>(tokens.size()) + options.decode > session.capacity()) {
     throw std::runtime_error(fmt::format("{} tokens and {} more don't fit a context of {}",

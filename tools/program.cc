@@ -1,5 +1,7 @@
 #include "tools/program.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -44,8 +46,16 @@ int run(int argc, char** argv) {
       if (!std::cout.flush()) throw std::runtime_error("standard output: can't write");
       return 0;
     }
-    std::cerr << "leyden: " << visible(error.what()) << "\nTry 'leyden";
-    for (const CLI::App* chosen : app.get_subcommands()) std::cerr << ' ' << chosen->get_name();
+    const auto chosen = app.get_subcommands();
+    const auto unknown = app.remaining();
+    std::string complaint = error.what();
+    if (chosen.empty() && !unknown.empty()) {  // CLI11 only says that it needs a command
+      const bool option = unknown.front().starts_with('-');
+      complaint =
+          fmt::format("there is no {} '{}'", option ? "option" : "command", unknown.front());
+    }
+    std::cerr << "leyden: " << visible(complaint) << "\nTry 'leyden";
+    for (const CLI::App* command : chosen) std::cerr << ' ' << command->get_name();
     std::cerr << " --help'.\n";
     return kUsage;
   }

@@ -24,8 +24,12 @@ export LEYDEN_DEMO_MODEL=$work/demo.leyden
 test_wrong_usage_is_status_2_and_says_what() {
   call
   exits 2
-  call nonsense
+  call nonsense -m x
   exits 2
+  says err "there is no command 'nonsense'"
+  call --nonsense
+  exits 2
+  says err "there is no option '--nonsense'"
   local command
   for command in chat run convert calibrate compare eval logits inspect bench machine tokenize render; do
     call "$command" --no-such-option
@@ -54,6 +58,9 @@ test_wrong_usage_is_status_2_and_says_what() {
     exits 2
     silent out
   done
+  call logits --tokens ""
+  exits 2
+  says err "--tokens: '' is not a list of ids"
   for seed in -1 18446744073709551616 0x10 ""; do
     call run -p x -n 1 --seed "$seed"
     exits 2
