@@ -1,8 +1,10 @@
 #include "tools/bench_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace leyden::tools {
@@ -22,6 +24,19 @@ std::string csv_text(const std::string& text) {
   for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + '"';
 }
+
+/// Nothing where a row's JSON has null.
+std::string csv_number(const nlohmann::json& value) {
+  return value.is_null() ? "" : fmt::format("{:.6g}", value.get<double>());
+}
+
+/// Columns of CSV that are numbers, as they are called in a row's JSON. New ones go to the end:
+/// programs may count.
+constexpr std::array kCsvNumbers = {"tokens_per_second", "gb_per_second", "bandwidth_share",
+                                    "gmac_per_second", "mac_share"};
+constexpr std::array kLastCsvNumbers = {"tokens_per_second_per_thread", "weight_bytes_per_token",
+                                        "cache_bytes_per_token", "read_gb_per_second_limit",
+                                        "integer_gmac_per_second_limit"};
 
 /// Largest minus smallest sample, relative to the median.
 double spread(const BenchmarkRow& row) {
@@ -56,26 +71,27 @@ nlohmann::json Report::row_json(const BenchmarkRow& row) const {
     steps[std::string(name(model::kSteps[i]))] = finite(row.step_seconds[i]);
   }
   const bool decodes = row.test == "decode";
-  return {{"model", model_},
-          {"recipe", recipe_},
-          {"isa", isa_},
-          {"threads", row.threads},
-          {"test", row.test},
-          {"n", row.n},
-          {"depth", row.depth},
-          {"tokens_per_second", finite(row.tokens_per_second)},
-          {"tokens_per_second_per_thread", finite(row.tokens_per_second / row.threads)},
-          {"weight_bytes_per_token", row.weight_bytes_per_token},
-          {"cache_bytes_per_token", row.cache_bytes_per_token},
-          {"gb_per_second", decodes ? finite(row.gb_per_second) : nlohmann::json()},
-          {"bandwidth_share", decodes ? finite(row.bandwidth_share) : nlohmann::json()},
-          {"gmac_per_second", finite(row.gmac_per_second)},
-          {"mac_share", finite(row.mac_share)},
-          {"read_gb_per_second_limit", finite(row.limits.read_gb_per_second)},
-          {"integer_gmac_per_second_limit", finite(row.limits.integer_gmac_per_second)},
-          {"parts", std::move(parts)},
-          {"steps", std::move(steps)},
-          {"samples", row.samples}};
+  return {
+      {"model", model_},
+      {"recipe", recipe_},
+      {"isa", isa_},
+      {"threads", row.threads},
+      {"test", row.test},
+      {"n", row.n},
+      {"depth", row.depth},
+      {"tokens_per_second", finite(row.tokens_per_second)},
+      {"tokens_per_second_per_thread", finite(row.tokens_per_second / row.threads)},
+      {"weight_bytes_per_token", decodes ? finite(row.weight_bytes_per_token) : nlohmann::json()},
+      {"cache_bytes_per_token", decodes ? finite(row.cache_bytes_per_token) : nlohmann::json()},
+      {"gb_per_second", decodes ? finite(row.gb_per_second) : nlohmann::json()},
+      {"bandwidth_share", decodes ? finite(row.bandwidth_share) : nlohmann::json()},
+      {"gmac_per_second", finite(row.gmac_per_second)},
+      {"mac_share", finite(row.mac_share)},
+      {"read_gb_per_second_limit", finite(row.limits.read_gb_per_second)},
+      {"integer_gmac_per_second_limit", finite(row.limits.integer_gmac_per_second)},
+      {"parts", std::move(parts)},
+      {"steps", std::move(steps)},
+      {"samples", row.samples}};
 }
 
 void Report::print_markdown(const BenchmarkRow& row) {
@@ -129,19 +145,18 @@ void Report::print_steps() const {
 
 void Report::print_csv(const BenchmarkRow& row) {
   if (rows_.size() == 1) {
-    fmt::print(out_,
-               "model,recipe,isa,threads,test,n,depth,tokens_per_second,gb_per_second,"
-               "bandwidth_share,gmac_per_second,mac_share");
+    fmt::print(out_, "model,recipe,isa,threads,test,n,depth,{}", fmt::join(kCsvNumbers, ","));
     for (const model::Part part : model::kParts) fmt::print(out_, ",{}_seconds", name(part));
     for (const model::Step step : model::kSteps) fmt::print(out_, ",{}_seconds", name(step));
-    fmt::print(out_, "\n");
+    fmt::print(out_, ",{}\n", fmt::join(kLastCsvNumbers, ","));
   }
-  fmt::print(out_, "{},{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g}", csv_text(model_),
-             csv_text(recipe_), isa_, row.threads, row.test, row.n, row.depth,
-             row.tokens_per_second, row.gb_per_second, row.bandwidth_share, row.gmac_per_second,
-             row.mac_share);
+  const nlohmann::json& json = rows_.back();
+  fmt::print(out_, "{},{},{},{},{},{},{}", csv_text(model_), csv_text(recipe_), isa_, row.threads,
+             row.test, row.n, row.depth);
+  for (const char* const key : kCsvNumbers) fmt::print(out_, ",{}", csv_number(json.at(key)));
   for (const double seconds : row.part_seconds) fmt::print(out_, ",{:.6g}", seconds);
   for (const double seconds : row.step_seconds) fmt::print(out_, ",{:.6g}", seconds);
+  for (const char* const key : kLastCsvNumbers) fmt::print(out_, ",{}", csv_number(json.at(key)));
   fmt::print(out_, "\n");
   std::fflush(out_);
 }

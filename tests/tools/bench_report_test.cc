@@ -11,17 +11,24 @@ namespace leyden::tools {
 namespace {
 
 /// What a report of one row prints.
-std::string report_of(const std::string& model, ReportFormat format) {
+std::string report_of(const std::string& model, ReportFormat format,
+                      const std::string& test = "prefill") {
   char* text = nullptr;
   std::size_t size = 0;
   std::FILE* const out = open_memstream(&text, &size);
   Report report(format, model, "int8", "avx2", out);
   BenchmarkRow row;
-  row.test = "prefill";
+  row.test = test;
   row.threads = 1;
   row.n = 8;
   row.samples = {12.5};
   row.tokens_per_second = 12.5;
+  row.weight_bytes_per_token = 3e9;
+  row.cache_bytes_per_token = 1e6;
+  row.gb_per_second = 37.5;
+  row.bandwidth_share = 0.5;
+  row.limits.read_gb_per_second = 75;
+  row.limits.integer_gmac_per_second = 1500;
   report.add(row);
   report.finish();
   std::fclose(out);
@@ -41,6 +48,24 @@ TEST(BenchReport, MayBeOfAModelWhosePathIsNotUtf8OrHasQuotes) {
   const std::string csv = report_of(odd, ReportFormat::kCsv);
   EXPECT_NE(csv.find("\n\"odd\xff\"\".leyden\",\"int8\",avx2,1,prefill,8,0,12.5,"), csv.npos)
       << csv;
+}
+
+TEST(BenchReport, CsvHasWhatJsonHasAndNothingWhereThatHasNull) {
+  const std::string read = report_of("m", ReportFormat::kCsv);
+  EXPECT_TRUE(
+      read.starts_with("model,recipe,isa,threads,test,n,depth,tokens_per_second,"
+                       "gb_per_second,bandwidth_share,gmac_per_second,mac_share,attention"))
+      << read;
+  EXPECT_NE(read.find("_seconds,tokens_per_second_per_thread,weight_bytes_per_token,"
+                      "cache_bytes_per_token,read_gb_per_second_limit,"
+                      "integer_gmac_per_second_limit\n"),
+            read.npos)
+      << read;
+  EXPECT_NE(read.find(",prefill,8,0,12.5,,,0,0,"), read.npos) << read;
+  EXPECT_TRUE(read.ends_with(",12.5,,,75,1500\n")) << read;
+  const std::string written = report_of("m", ReportFormat::kCsv, "decode");
+  EXPECT_NE(written.find(",decode,8,0,12.5,37.5,0.5,0,0,"), written.npos) << written;
+  EXPECT_TRUE(written.ends_with(",12.5,3e+09,1e+06,75,1500\n")) << written;
 }
 
 }  // namespace
