@@ -64,7 +64,7 @@ class Measurement {
       row_.samples.push_back(sample());
       profiles.push_back(session_.profile());
     }
-    row_.tokens_per_second = median(row_.samples);
+    row_.tokens_per_second = median_rate(row_.samples);
     for (const model::Part part : model::kParts) {
       row_.part_seconds[static_cast<std::size_t>(part)] =
           per_token(profiles, {&part, 1}, model::kSteps);
@@ -157,6 +157,11 @@ void require_room(const BenchmarkPlan& plan, std::int64_t context) {
 }
 
 }  // namespace
+
+double median_rate(std::vector<double> rates) {
+  for (double& rate : rates) rate = 1 / rate;
+  return 1 / median(std::move(rates));
+}
 
 void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,
                    const std::function<void(const BenchmarkRow&)>& done,

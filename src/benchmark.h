@@ -36,6 +36,9 @@ struct BenchmarkRow {
   runtime::MachineLimits limits;
 };
 
+/// The rate that belongs to the median time, as the times of the parts are medians of times.
+double median_rate(std::vector<double> rates);
+
 /// Measures every row, calling `done` after each. The limits are measured for each thread count
 /// before its rows and again after them. `warn` hears when they moved by more than a tenth, when
 /// other processes used the machine, and when the weights lie in small pages.

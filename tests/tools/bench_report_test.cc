@@ -68,5 +68,10 @@ TEST(BenchReport, CsvHasWhatJsonHasAndNothingWhereThatHasNull) {
   EXPECT_TRUE(written.ends_with(",12.5,3e+09,1e+06,75,1500\n")) << written;
 }
 
+TEST(Benchmark, TheRateIsThatOfTheMedianTime) {
+  EXPECT_DOUBLE_EQ(median_rate({10, 30}), 15) << "a token takes 1/10 and 1/30 of a second";
+  EXPECT_DOUBLE_EQ(median_rate({1, 5, 2}), 2);
+}
+
 }  // namespace
 }  // namespace leyden::tools
