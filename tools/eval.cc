@@ -42,7 +42,7 @@ std::vector<Question> read_questions(const std::string& file) {
     const std::string origin = fmt::format("{}: line {}", file, number);
     const formats::Json document = formats::parse_json(line, origin);
     const formats::JsonField item(document, origin);
-    questions.push_back({origin, item.string_or("kind", "all"),
+    questions.push_back({origin, item.string_or("kind", "without kind"),
                          some_tokens_of(item.at("prompt_tokens")),
                          some_tokens_of(item.at("expected_tokens"))});
   }

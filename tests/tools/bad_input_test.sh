@@ -630,6 +630,15 @@ test_questions_that_cannot_be_asked_are_named_with_their_line() {
   exits 0
   says out "/2"
 }
+test_questions_without_a_kind_are_not_taken_for_all() {
+  local question='"prompt_tokens": [1], "expected_tokens": [2]'
+  printf '{%s}\n{%s}\n{"kind": "sums", %s}\n' "$question" "$question" "$question" >"$work/asked.jsonl"
+  call eval -m "$checkpoint" --questions "$work/asked.jsonl" --json "$work/scores.json"
+  exits 0
+  grep -q '^without kind .*/2 ' "$work/out" || fail "$(<"$work/out")"
+  (($(grep -c '^all .*/3 ' "$work/out") == 1)) || fail "$(<"$work/out")"
+  grep -q '"without kind":' "$work/scores.json" || fail "$(<"$work/scores.json")"
+}
 test_messages_and_tools_that_are_none_are_named() {
   refused() {
     printf '%s' "$2" >"$work/request.json"
