@@ -603,6 +603,13 @@ test_stops_and_biases_are_taken_as_they_stand_one_at_a_time() {
   exits 2
   says err "--logit-bias: '[5=1]' is not of the form ID=VALUE"
 }
+test_set_takes_one_sign_of_equality_away() {
+  called=chat
+  printf '/set stop==\n/set stop = =>\n/set stop =x\n/set stop y\n/set temp =0.5\n/set\n' |
+    "$leyden" chat >"$work/out" 2>"$work/err"
+  says err "= | => | x | y "
+  says err "temp               0.5"
+}
 test_a_model_beyond_a_link_is_the_one_that_was_named() {
   mkdir -p "$work/real/deep"
   ln -s real/deep "$work/lk"

@@ -100,8 +100,13 @@ void Repl::set(const std::string& argument) {
   }
   const std::size_t end = std::min(argument.size(), argument.find_first_of(" =\t"));
   const std::string name = argument.substr(0, end);
-  std::string value = argument.substr(std::min(argument.size(), end + 1));
-  value.erase(0, std::min(value.size(), value.find_first_not_of(" \t=")));
+  std::string value = argument.substr(end);
+  const auto skip_blanks = [&value] {
+    value.erase(0, std::min(value.size(), value.find_first_not_of(" \t")));
+  };
+  skip_blanks();
+  if (value.starts_with('=')) value.erase(0, 1);  // a second one is part of the value
+  skip_blanks();
   if (value.empty() && !is_list(name)) return printer_.say(show_setting(name, settings_));
   if (name == "logit-bias" && !value.empty()) {
     require_in_vocabulary({value}, engine_->vocab_size());
