@@ -58,10 +58,15 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
           "Same seed, same text (default: random)")
       ->type_name("UINT")
       ->group(kGroup);
-  // Otherwise CLI11 takes the words behind one for more of it, and "[a,b]" for two.
-  add("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable")
-      ->allow_extra_args(false);
-  add("--stop", options.stops, "End the answer at this text; repeatable")->allow_extra_args(false);
+  const auto add_list = [&](const std::string& flag, auto& values, const std::string& help) {
+    // Otherwise CLI11 takes the words behind one for more of it, and "[a,b]" for two.
+    add(flag, values, help)
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  };
+  add_list("--logit-bias", options.logit_bias, "ID=VALUE, added to a token's logit; repeatable");
+  add_list("--stop", options.stops, "End the answer at this text; repeatable");
   command.add_flag("--greedy", options.greedy, "Always take the best token")->group(kGroup);
 }
 

@@ -603,6 +603,11 @@ test_stops_and_biases_are_taken_as_they_stand_one_at_a_time() {
   exits 2
   says err "--logit-bias: '[5=1]' is not of the form ID=VALUE"
 }
+test_help_shows_one_word_for_what_takes_one() {
+  call run --help
+  grep -q -e '--stop TEXT  ' "$work/out" || fail "$(grep -e --stop "$work/out")"
+  grep -q -e '--logit-bias TEXT  ' "$work/out" || fail "$(grep -e --logit-bias "$work/out")"
+}
 test_set_takes_one_sign_of_equality_away() {
   called=chat
   printf '/set stop==\n/set stop = =>\n/set stop =x\n/set stop y\n/set temp =0.5\n/set\n' |
