@@ -8,15 +8,25 @@
 namespace leyden::model {
 namespace {
 
-/// Queries taken into latent space at a time: whole panels, and buffers that don't grow with the
-/// prompt (at V3.2's sizes 13 MB).
+/// Queries taken into latent space at a time, where threads allow.
 constexpr int kBlockTokens = 32;
 /// Chunks of one query computed side by side, then merged.
 constexpr int kSlots = 32;
 /// What gathering and packing the rows of a chunk costs, in heads (bench/attend_bench).
 constexpr int kPackingInHeads = 32;
+/// What merging a query's chunks costs beside them, starting to included, in heads.
+constexpr int kMergingInHeads = 16;
 /// Heads that the kernels multiply at once.
 constexpr int kHeadsAtOnce = 8;
+
+/// What serving all heads of n_items costs, so many heads a call, in heads of one thread.
+int calls_cost(int heads, int heads_of_call, int n_items, int n_threads) {
+  const int calls = (heads + heads_of_call - 1) / heads_of_call * n_items;
+  return (calls + n_threads - 1) / n_threads * (kPackingInHeads + heads_of_call);
+}
+
+/// Of n queries; a head and a panel are a piece of the products before and after attention.
+int panels_of(int n) { return (n + simd::kPanelTokens - 1) / simd::kPanelTokens; }
 
 /// Of a partial result: max, sum and out of every head.
 std::size_t slot_floats(const formats::ModelConfig& config) {
@@ -38,13 +48,16 @@ simd::LatentAttendFn* attend_kernel(simd::KvFormat format) {
 
 }  // namespace
 
-int heads_per_call(int heads, int n_chunks, int n_threads) {
+int queries_at_a_time(int max_tokens, int n_threads) {
+  return std::min(max_tokens, (kBlockTokens + n_threads - 1) / n_threads * n_threads);
+}
+
+int heads_per_call(int heads, int n_items, int n_threads) {
   int best = heads, least = 0;
-  for (int n_calls = 1; n_calls <= heads; ++n_calls) {  // for a chunk
+  for (int n_calls = 1; n_calls <= heads; ++n_calls) {  // for an item
     const int at_once = (heads + n_calls - 1) / n_calls;
     const int n = std::min(heads, (at_once + kHeadsAtOnce - 1) / kHeadsAtOnce * kHeadsAtOnce);
-    const int rounds = ((heads + n - 1) / n * n_chunks + n_threads - 1) / n_threads;
-    const int cost = rounds * (kPackingInHeads + n);
+    const int cost = calls_cost(heads, n, n_items, n_threads);
     if (n_calls > 1 && cost >= least) continue;
     best = n;
     least = cost;
@@ -52,9 +65,19 @@ int heads_per_call(int heads, int n_chunks, int n_threads) {
   return best;
 }
 
+bool side_by_side_pays(int heads, int n_queries, int n_chunks, int n_threads) {
+  const int at_once = std::min(n_chunks, kSlots);
+  const int of_chunk = heads_per_call(heads, at_once, n_threads);
+  const int of_query = heads_per_call(heads, n_queries, n_threads);
+  const int side_by_side = n_chunks / at_once * calls_cost(heads, of_chunk, at_once, n_threads) +
+                           calls_cost(heads, of_chunk, n_chunks % at_once, n_threads) +
+                           kMergingInHeads;
+  return n_queries * side_by_side < n_chunks * calls_cost(heads, of_query, n_queries, n_threads);
+}
+
 LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFormat format,
                                  int max_tokens, const runtime::Crew& crew, ActivationNeeds needs)
-    : c_(&config), format_(format), block_tokens_(std::min(max_tokens, kBlockTokens)) {
+    : c_(&config), format_(format), block_tokens_(queries_at_a_time(max_tokens, crew.size())) {
   const std::size_t heads = index(config.num_attention_heads);
   const std::size_t latent = index(config.kv_lora_rank);
   const std::size_t rope = index(config.qk_rope_head_dim);
@@ -73,16 +96,16 @@ LatentAttention::LatentAttention(const formats::ModelConfig& config, simd::KvFor
 
   const int widest = std::max({config.kv_lora_rank, config.qk_nope_head_dim});
   const runtime::Crew one_thread = runtime::unbound_crew(1);
+  const int part = std::min(block_tokens_, simd::kPanelTokens);
   for (int i = 0; i < crew.size(); ++i) {
-    panels_.emplace_back(one_thread, block_tokens_, std::int64_t{block_tokens_} * blocks_of(widest),
-                         needs);
+    panels_.emplace_back(one_thread, part, std::int64_t{part} * blocks_of(widest), needs);
   }
   attend_offset_ = simd::kMatmulScratchBytes;
   row_offset_ = attend_offset_ + simd::latent_attend_scratch_bytes(config.num_attention_heads,
                                                                    config.kv_lora_rank,
                                                                    config.qk_rope_head_dim);
   query_offset_ = row_offset_ + 2 * simd::kKeyChunk * sizeof(const std::byte*);
-  scratch_ = runtime::Scratch(crew, query_offset_ + block * float_bytes);
+  scratch_ = runtime::Scratch(crew, query_offset_ + index(part) * float_bytes);
 }
 
 LatentAttention::Partial LatentAttention::result(int t) const {
@@ -106,7 +129,8 @@ void LatentAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w,
   for (; begin < end; begin += block_tokens_) {
     const int n = std::min(block_tokens_, end - begin);
     absorb(team, w, begin, n, q);
-    if (n < team.size()) {
+    const std::int32_t n_chunks = (keys(begin + n - 1).n + simd::kKeyChunk - 1) / simd::kKeyChunk;
+    if (side_by_side_pays(c_->num_attention_heads, n, n_chunks, team.size())) {
       for (int t = 0; t < n; ++t) {
         attend_side_by_side(team, w, cache, layer, t, keys(begin + t));
       }
@@ -125,21 +149,24 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
   const int latent = c_->kv_lora_rank, rope = c_->qk_rope_head_dim, width = latent + rope;
   const std::ptrdiff_t in_stride = std::ptrdiff_t{heads} * (nope + rope);
   query_.begin(query_offset(n, 0));
-  const auto compute = [&](int head, int worker) {
+  const auto compute = [&](int piece, int worker) {
+    const int head = piece % heads, first = piece / heads * simd::kPanelTokens;
+    const int n_rows = std::min(simd::kPanelTokens, n - first);
     Panels& panels = panels_[index(worker)];
-    panels.reset(n, nope);
+    panels.reset(n_rows, nope);
     auto* const absorbed = reinterpret_cast<float*>(scratch_.of(worker) + query_offset_);
-    for (int t = 0; t < n; ++t) {
-      const float* const row = q + (begin + t) * in_stride + std::ptrdiff_t{head} * (nope + rope);
+    for (int t = 0; t < n_rows; ++t) {
+      const float* const row =
+          q + (begin + first + t) * in_stride + std::ptrdiff_t{head} * (nope + rope);
       panels.set_row(t, row);
       std::memcpy(absorbed + std::ptrdiff_t{t} * width + latent, row + nope,
                   index(rope) * sizeof(float));
     }
     multiply_rows(w.k_b_absorbed[head], 0, latent, panels.on(0, needs_of(w.k_b_absorbed)), absorbed,
                   width, scratch_.of(worker));
-    for (int t = 0; t < n; ++t) {
+    for (int t = 0; t < n_rows; ++t) {
       const float* const row = absorbed + std::ptrdiff_t{t} * width;
-      std::byte* const to = query_.data() + query_offset(t, head);
+      std::byte* const to = query_.data() + query_offset(first + t, head);
       if (format_ == simd::KvFormat::kF32) {
         std::memcpy(to, row, query_bytes_);
       } else {
@@ -147,7 +174,8 @@ void LatentAttention::absorb(runtime::ThreadTeam& team, const AttentionWeights& 
       }
     }
   };
-  team.run(heads, compute, [&](int head) { return w.k_b_absorbed[head].node_of(0); });
+  team.run(heads * panels_of(n), compute,
+           [&](int piece) { return w.k_b_absorbed[piece % heads].node_of(0); });
 }
 
 void LatentAttention::attend_chunk(const KvCache& cache, int layer, VisibleKeys keys,
@@ -231,21 +259,27 @@ void LatentAttention::attend_side_by_side(runtime::ThreadTeam& team, const Atten
   }
 }
 
-/// Many queries (prefill): each piece is one query, chunk after chunk. A query is read by one
-/// thread only, where it is.
+/// Many queries (prefill): each piece is one query, chunk after chunk, or some heads of it if there
+/// are more threads than queries. A head of a query is read by one thread only, where it is.
 void LatentAttention::attend_one_by_one(runtime::ThreadTeam& team, const KvCache& cache, int layer,
                                         int begin, int n,
                                         const std::function<VisibleKeys(int)>& keys) {
   const int heads = c_->num_attention_heads;
-  team.run(n, [&](int t, int worker) {
+  const int heads_per_run = heads_per_call(heads, n, team.size());
+  const int head_runs = (heads + heads_per_run - 1) / heads_per_run;
+  team.run(n * head_runs, [&](int piece, int worker) {
+    const int t = piece / head_runs, first_head = piece % head_runs * heads_per_run;
+    const int n_heads = std::min(heads_per_run, heads - first_head);
     const VisibleKeys visible = keys(begin + t);
     const std::int32_t n_chunks = (visible.n + simd::kKeyChunk - 1) / simd::kKeyChunk;
     for (std::int32_t chunk = 0; chunk < n_chunks; ++chunk) {
       const Partial to = chunk == 0 ? result(t) : slot(team.node_of(worker), worker);
-      attend_chunk(cache, layer, visible, chunk, chunk + 1, query_.data() + query_offset(t, 0), 0,
-                   heads, to, worker);
+      attend_chunk(cache, layer, visible, chunk, chunk + 1,
+                   query_.data() + query_offset(t, first_head), first_head, n_heads, to, worker);
       if (chunk == 0) continue;
-      for (int head = 0; head < heads; ++head) merge_head(head, result(t), to);
+      for (int head = first_head; head < first_head + n_heads; ++head) {
+        merge_head(head, result(t), to);
+      }
     }
   });
 }
@@ -255,20 +289,24 @@ void LatentAttention::apply_values(runtime::ThreadTeam& team, const AttentionWei
                                    int n, float* mixed) {
   const int heads = c_->num_attention_heads, v = c_->v_head_dim, latent = c_->kv_lora_rank;
   const std::ptrdiff_t stride = std::ptrdiff_t{heads} * v;
-  const auto compute = [&](int head, int worker) {
+  const auto compute = [&](int piece, int worker) {
+    const int head = piece % heads, first = piece / heads * simd::kPanelTokens;
+    const int n_rows = std::min(simd::kPanelTokens, n - first);
     Panels& panels = panels_[index(worker)];
-    panels.reset(n, latent);
-    for (int t = 0; t < n; ++t) {
-      const Partial r = result(t);
+    panels.reset(n_rows, latent);
+    for (int t = 0; t < n_rows; ++t) {
+      const Partial r = result(first + t);
       float* const row = r.out + std::ptrdiff_t{head} * latent;
       const float scale = 1.0f / r.sum[head];
       for (int i = 0; i < latent; ++i) row[i] *= scale;
       panels.set_row(t, row);
     }
     multiply_rows(w.v_b[head], 0, v, panels.on(0, needs_of(w.v_b)),
-                  mixed + begin * stride + std::ptrdiff_t{head} * v, stride, scratch_.of(worker));
+                  mixed + (begin + first) * stride + std::ptrdiff_t{head} * v, stride,
+                  scratch_.of(worker));
   };
-  team.run(heads, compute, [&](int head) { return w.v_b[head].node_of(0); });
+  team.run(heads * panels_of(n), compute,
+           [&](int piece) { return w.v_b[piece % heads].node_of(0); });
 }
 
 }  // namespace leyden::model

@@ -23,11 +23,19 @@ struct VisibleKeys {
   std::int32_t operator[](std::int32_t i) const { return positions != nullptr ? positions[i] : i; }
 };
 
-/// Heads that one call of the kernel serves when n_chunks chunks of one query are spread over
-/// threads: 1 ... heads. All heads of a call share the gathering and packing of a chunk's rows, so
-/// few threads take a chunk with all its heads, and many take some heads of a chunk each. For speed
-/// only: a head's partial result of a chunk is the same in any call.
-int heads_per_call(int heads, int n_chunks, int n_threads);
+/// Queries that are taken into latent space and attend at a time: equally many for every thread, so
+/// that none waits. What they need, 0.4 MB each at V3.2's sizes, doesn't grow with the prompt.
+int queries_at_a_time(int max_tokens, int n_threads);
+
+/// Heads that one call of the kernel serves when n_items, chunks of one query or whole queries, are
+/// spread over threads: 1 ... heads. All heads of a call share the gathering and packing of a
+/// chunk's rows, so few threads take an item with all its heads, and many take some heads of an
+/// item each. For speed only: a head's partial result of a chunk is the same in any call.
+int heads_per_call(int heads, int n_items, int n_threads);
+
+/// Whether it costs less to take n_queries of n_chunks each one after the other, the chunks of one
+/// spread over all threads, than to spread the queries. For speed only.
+bool side_by_side_pays(int heads, int n_queries, int n_chunks, int n_threads);
 
 /// Absorbed MLA (NUMERICS 4.4): queries are taken into latent space, scores and values are taken
 /// against the cached latents themselves, and W_uv is applied last. A query's keys are cut into
@@ -73,7 +81,7 @@ class LatentAttention {
   std::size_t query_bytes_ = 0;
   runtime::Array<float> max_, sum_, out_;  // [block, heads], [.], [block, heads, latent]
   runtime::NodeBuffers slots_;  // the same, one slot after the other, for chunks in flight
-  std::vector<Panels> panels_;  // one per thread
+  std::vector<Panels> panels_;  // one per thread, of one panel
   std::size_t attend_offset_ = 0, row_offset_ = 0, query_offset_ = 0;  // into a thread's scratch
   runtime::Scratch scratch_;
 };

@@ -42,6 +42,10 @@ TEST_P(Determinism, ChunksDontChangeABitWhenAbsorbed) {
     EXPECT_EQ(logits(MlaMode::kAbsorb, 2, chunk), whole) << "chunks of " << chunk;
     EXPECT_EQ(logits(MlaMode::kAbsorb, 3, chunk), whole) << "chunks of " << chunk;
   }
+  // Threads for several panels of queries at a time, and for some heads of a query each.
+  for (const int chunk : {30, 512}) {
+    EXPECT_EQ(logits(MlaMode::kAbsorb, 70, chunk), whole) << "chunks of " << chunk;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, Determinism, testing::Values("f32", "bf16", "int8", "int4"),

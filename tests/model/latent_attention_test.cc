@@ -42,5 +42,33 @@ TEST(HeadsPerCall, IsOneToAllHeads) {
   }
 }
 
+TEST(QueriesAtATime, AreEquallyManyForEveryThread) {
+  for (const int threads : {1, 2, 3, 24, 31, 32, 33, 64, 192}) {
+    const int n = queries_at_a_time(2048, threads);
+    EXPECT_EQ(n % threads, 0) << threads;
+    EXPECT_GE(n, 32) << threads;
+    EXPECT_LT(n, 32 + threads) << threads;
+  }
+  EXPECT_EQ(queries_at_a_time(1, 64), 1);
+  EXPECT_EQ(queries_at_a_time(40, 33), 33);
+}
+
+TEST(SideBySide, ChunksOfOneQueryAreSpread) {
+  for (const int threads : {2, 8, 33, 192}) {
+    EXPECT_TRUE(side_by_side_pays(128, 1, 8, threads)) << threads;
+    EXPECT_TRUE(side_by_side_pays(128, 1, 640, threads)) << threads;
+  }
+  EXPECT_FALSE(side_by_side_pays(128, 1, 8, 1));
+  EXPECT_FALSE(side_by_side_pays(128, 1, 1, 64));  // nothing to merge
+}
+
+TEST(SideBySide, ChunksAreNotPackedForEveryFewHeadsWhereQueriesAreMany) {
+  EXPECT_FALSE(side_by_side_pays(128, 32, 8, 33));
+  EXPECT_FALSE(side_by_side_pays(128, 64, 8, 192));
+  for (const int threads : {1, 2, 24, 33, 64, 128, 192}) {
+    EXPECT_FALSE(side_by_side_pays(128, queries_at_a_time(2048, threads), 8, threads)) << threads;
+  }
+}
+
 }  // namespace
 }  // namespace leyden::model
