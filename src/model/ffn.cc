@@ -135,6 +135,11 @@ void Ffn::run_tasks(runtime::ThreadTeam& team, int n_tokens, float* x) {
   }
 }
 
+const Ffn::Task& Ffn::task_of(int piece) const {
+  const auto starts_after = [piece](const Task& task) { return task.first_piece > piece; };
+  return *std::partition_point(tasks_.begin(), tasks_.end(), starts_after);
+}
+
 void Ffn::gate_and_up(runtime::ThreadTeam& team) {
   // A block of hidden columns times a panel of tokens, which gate and up find in the same cache.
   const bool by_panel = !are_products_seen();
@@ -157,8 +162,7 @@ void Ffn::gate_and_up(runtime::ThreadTeam& team) {
     }
   };
   const auto find = [&](int piece) {
-    const auto starts_after = [piece](const Task& task) { return task.first_piece > piece; };
-    const Task& task = *std::partition_point(tasks_.begin(), tasks_.end(), starts_after);
+    const Task& task = task_of(piece);
     const int of_task = piece - task.first_piece;
     return Piece{&task, of_task / task.n_parts, of_task % task.n_parts};
   };
@@ -241,27 +245,23 @@ float* Ffn::output_of(const Task& task, std::int64_t column) const {
 
 void Ffn::down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x) {
   int n_pieces = 0;
-  for (const Task& task : tasks_) n_pieces += RowPieces(task.w.down, kBlock).count();
-  // The task a piece belongs to, from the last on as in gate_and_up; the piece is then counted from
-  // the task's first.
-  const auto task_of = [&](int& piece) {
-    piece = n_pieces - 1 - piece;
-    std::size_t i = 0;
-    for (int n; piece >= (n = RowPieces(tasks_[i].w.down, kBlock).count()); ++i) piece -= n;
-    return i;
+  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {  // as in gate_and_up
+    task->first_piece = n_pieces;
+    n_pieces += RowPieces(task->w.down, kBlock).count();
+  }
+  const auto rows_of = [&](const Task& task, int piece) {
+    return RowPieces(task.w.down, kBlock)[piece - task.first_piece];
   };
   const auto multiply_piece = [&](int piece, int worker) {
-    const std::size_t i = task_of(piece);
-    const Task& task = tasks_[i];
-    const RowPieces::Piece rows = RowPieces(task.w.down, kBlock)[piece];
+    const Task& task = task_of(piece);
+    const RowPieces::Piece rows = rows_of(task, piece);
+    const auto group = static_cast<int>(&task - tasks_.data());
     multiply_rows(task.w.down, rows.first_row, rows.n_rows,
-                  hidden_.on(team.node_of(worker), needs_of(task.w.down), static_cast<int>(i)),
+                  hidden_.on(team.node_of(worker), needs_of(task.w.down), group),
                   output_of(task, rows.first_row), hidden_size_, scratch_.of(worker));
   };
-  team.run(n_pieces, multiply_piece, [&](int piece) {
-    const std::size_t i = task_of(piece);
-    return RowPieces(tasks_[i].w.down, kBlock)[piece].node;
-  });
+  team.run(n_pieces, multiply_piece,
+           [&](int piece) { return rows_of(task_of(piece), piece).node; });
 
   team.run((hidden_size_ + kBlock - 1) / kBlock, [&](int piece, int worker) {
     auto* const sum = reinterpret_cast<float*>(scratch_.of(worker) + simd::kMatmulScratchBytes);

@@ -48,7 +48,7 @@ class Ffn {
     std::span<const int> tokens;
     std::span<const float> weights;
     int n_parts = 1;      // that gate_and_up cuts the tokens into
-    int first_piece = 0;  // of gate_and_up
+    int first_piece = 0;  // of the step at work
   };
 
   void add_task(const MlpWeights& w, PanelGroup in, std::span<const int> tokens,
@@ -58,6 +58,8 @@ class Ffn {
   void gate_and_up(runtime::ThreadTeam& team);
   void down(runtime::ThreadTeam& team, int n_tokens, float* x);
   void down_at_home(runtime::ThreadTeam& team, int n_tokens, float* x);
+  /// The task of a piece; pieces count from the last task on.
+  const Task& task_of(int piece) const;
   float* output_of(const Task& task, std::int64_t column) const;
 
   int hidden_size_ = 0;
