@@ -11,6 +11,9 @@ namespace {
 /// Keys of one round: their latents are quantized once and then read by every head.
 constexpr std::int32_t kRoundKeys = 8 * simd::kKeyChunk;
 
+/// Multiplications that decompression does while attention does one, about (see attention.cc).
+constexpr std::int64_t kDecompressionSpeed = 2;
+
 std::size_t floats(std::int64_t n) { return index((n + 15) / 16 * 16) * sizeof(float); }
 
 simd::KvLoadFn* load_kernel(simd::KvFormat format) {
@@ -31,6 +34,19 @@ simd::KvLoadFn* load_kernel(simd::KvFormat format) {
 bool is_fixed(simd::KvFormat format) { return format != simd::KvFormat::kF32; }
 
 }  // namespace
+
+int query_blocks(int heads, std::int64_t decompressing, std::int64_t attending, int n_threads) {
+  int best = 1;
+  std::int64_t least = 0;
+  for (int n = 1; n <= kMostQueryBlocks; ++n) {
+    const int rounds = (heads * n + n_threads - 1) / n_threads;
+    const std::int64_t cost = rounds * (decompressing + attending / n);
+    if (n > 1 && cost >= least) continue;
+    best = n;
+    least = cost;
+  }
+  return best;
+}
 
 DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvFormat format,
                                int max_tokens, const runtime::Crew& crew, ActivationNeeds needs)
@@ -64,13 +80,16 @@ void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, c
   for (std::int32_t first_key = 0; first_key < end; first_key += kRoundKeys) {
     const int n_keys = std::min(kRoundKeys, end - first_key);
     load_keys(team, cache, layer, first_key, n_keys);
+    const int n_blocks = cut_queries(first_position, n, first_key, n_keys, team.size());
     team.run(
-        heads,
-        [&](int head, int worker) {
-          attend_head(w, first_position, n, first_key, n_keys, head, q, mixed, worker,
-                      team.node_of(worker));
+        heads * n_blocks,
+        [&](int piece, int worker) {
+          // From the last on, in which queries are the fewest and keys the most.
+          const int block = n_blocks - 1 - piece / heads;
+          attend_head(w, first_position, block_begin_[index(block)], block_begin_[index(block + 1)],
+                      first_key, n_keys, piece % heads, q, mixed, worker, team.node_of(worker));
         },
-        [&](int head) { return w.k_b[head].node_of(0); });
+        [&](int piece) { return w.k_b[piece % heads].node_of(0); });
   }
   team.run(n, [&](int t, int) {
     for (int head = 0; head < heads; ++head) {
@@ -79,6 +98,30 @@ void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, c
       for (int i = 0; i < v; ++i) out[i] *= scale;
     }
   });
+}
+
+/// Cuts the queries into blocks that see equally many of a round's keys; returns how many.
+int DenseAttention::cut_queries(std::int32_t first_position, int n, std::int32_t first_key,
+                                int n_keys, int n_threads) {
+  const std::int64_t nope = c_->qk_nope_head_dim, v = c_->v_head_dim;
+  const auto keys_of = [&](int t) {
+    return std::clamp(first_position + t + 1 - first_key, 0, n_keys);
+  };
+  std::int64_t pairs = 0;
+  for (int t = 0; t < n; ++t) pairs += keys_of(t);
+  const int n_blocks = query_blocks(c_->num_attention_heads,
+                                    n_keys * c_->kv_lora_rank * (nope + v) / kDecompressionSpeed,
+                                    pairs * (nope + c_->qk_rope_head_dim + v), n_threads);
+  int block = 0;
+  std::int64_t before = 0;
+  for (int t = 0; t < n; ++t) {
+    for (; block < n_blocks && before * n_blocks >= block * pairs; ++block) {
+      block_begin_[index(block)] = t;
+    }
+    before += keys_of(t);
+  }
+  for (; block <= n_blocks; ++block) block_begin_[index(block)] = n;
+  return n_blocks;
 }
 
 void DenseAttention::load_keys(runtime::ThreadTeam& team, const KvCache& cache, int layer,
@@ -98,9 +141,9 @@ void DenseAttention::load_keys(runtime::ThreadTeam& team, const KvCache& cache, 
   });
 }
 
-void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
-                                 std::int32_t first_key, int n_keys, int head, const float* q,
-                                 float* mixed, int worker, int node) {
+void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_position, int begin,
+                                 int end, std::int32_t first_key, int n_keys, int head,
+                                 const float* q, float* mixed, int worker, int node) {
   const simd::Kernels& k = simd::kernels();
   const int heads = c_->num_attention_heads, nope = c_->qk_nope_head_dim;
   const int rope = c_->qk_rope_head_dim, v = c_->v_head_dim, dim = nope + rope;
@@ -121,7 +164,7 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
   const std::ptrdiff_t q_stride = std::ptrdiff_t{heads} * dim;
   auto* const fixed = scratch + query_offset_;
   const auto fixed_stride = static_cast<std::ptrdiff_t>(simd::fixed_query_bytes(dim, 0));
-  for (int t = std::max(0, first_key - first_position); is_fixed(format_) && t < n; ++t) {
+  for (int t = std::max(begin, first_key - first_position); is_fixed(format_) && t < end; ++t) {
     k.fix_query(head_q + t * q_stride, dim, 0, fixed + t * fixed_stride);
   }
 
@@ -129,8 +172,9 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     const std::int32_t chunk_key = first_key + chunk;
     const int chunk_keys = std::min(simd::kKeyChunk, n_keys - chunk);
     // Queries before the chunk's first key see nothing of it.
-    const int skipped = std::clamp(chunk_key - first_position, 0, n);
-    for (int t = skipped; t < n; ++t) {
+    const int first = std::max(begin, chunk_key - first_position);
+    if (first >= end) return;
+    for (int t = first; t < end; ++t) {
       visible[t] = std::min(first_position + t + 1 - chunk_key, chunk_keys);
     }
 
@@ -148,32 +192,32 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     }
 
     simd::AttendArgs args;
-    args.n_queries = n - skipped;
+    args.n_queries = end - first;
     args.n_keys = chunk_keys;
     args.key_dim = dim;
     args.value_dim = v;
     if (is_fixed(format_)) {
-      args.query = fixed + skipped * fixed_stride;
+      args.query = fixed + first * fixed_stride;
       args.query_stride_bytes = fixed_stride;
     } else {
-      args.query = reinterpret_cast<const std::byte*>(head_q + skipped * q_stride);
+      args.query = reinterpret_cast<const std::byte*>(head_q + first * q_stride);
       args.query_stride_bytes = q_stride * std::ptrdiff_t{sizeof(float)};
     }
     args.key = keys;
     args.key_stride = dim;
     args.value = values;
     args.value_stride = v;
-    args.n_visible = visible + skipped;
+    args.n_visible = visible + first;
     args.scratch = scratch + attend_offset_;
     if (chunk_key == 0) {  // the first chunk goes where the others are merged into
-      args.partial = {max, sum, out, token_stride};
+      args.partial = {max + first, sum + first, out + first * token_stride, token_stride};
       attend(args);
       continue;
     }
     args.partial = {part_max, part_sum, part, v};
     attend(args);
-    for (int t = skipped; t < n; ++t) {
-      const int i = t - skipped;
+    for (int t = first; t < end; ++t) {
+      const int i = t - first;
       k.attend_merge(max + t, sum + t, out + t * token_stride, part_max[i], part_sum[i],
                      part + std::ptrdiff_t{i} * v, v);
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,13 @@
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
+
+constexpr int kMostQueryBlocks = 32;
+
+/// Blocks, 1 ... kMostQueryBlocks, that the queries of every head are cut into so that threads
+/// beyond the heads have work. Keys are decompressed once more for each, at the cost
+/// `decompressing`; the queries together cost `attending`. For speed only.
+int query_blocks(int heads, std::int64_t decompressing, std::int64_t attending, int n_threads);
 
 /// Decompressed MLA (NUMERICS 4.4, expanded): the latents of a run of keys are multiplied out to
 /// keys and values per head, in buffers that stay in cache, and every query of a chunk attends to
@@ -29,16 +37,19 @@ class DenseAttention {
  private:
   void load_keys(runtime::ThreadTeam& team, const KvCache& cache, int layer, std::int32_t first_key,
                  int n_keys);
-  void attend_head(const AttentionWeights& w, std::int32_t first_position, int n,
+  int cut_queries(std::int32_t first_position, int n, std::int32_t first_key, int n_keys,
+                  int n_threads);
+  void attend_head(const AttentionWeights& w, std::int32_t first_position, int begin, int end,
                    std::int32_t first_key, int n_keys, int head, const float* q, float* mixed,
                    int worker, int node);
 
   const formats::ModelConfig* c_ = nullptr;
   simd::KvFormat format_ = simd::KvFormat::kF32;
   int max_tokens_ = 0;
-  Panels latents_;                   // of this round's keys
-  runtime::Array<float> rope_keys_;  // [round keys, rope]
-  runtime::Array<float> max_, sum_;  // [heads, max_tokens]
+  Panels latents_;                                       // of this round's keys
+  runtime::Array<float> rope_keys_;                      // [round keys, rope]
+  runtime::Array<float> max_, sum_;                      // [heads, max_tokens]
+  std::array<int, kMostQueryBlocks + 1> block_begin_{};  // first queries, and the end
   std::size_t key_offset_ = 0, value_offset_ = 0, partial_offset_ = 0, visible_offset_ = 0,
               row_offset_ = 0, query_offset_ = 0, attend_offset_ = 0;  // into a thread's scratch
   runtime::Scratch scratch_;
