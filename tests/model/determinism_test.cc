@@ -1,4 +1,5 @@
 #include "formats/recipe_file.h"
+#include "src/model/synthetic.h"
 #include "src/recipes.h"
 #include "tests/model/golden.h"
 
@@ -46,6 +47,23 @@ TEST_P(Determinism, ChunksDontChangeABitWhenAbsorbed) {
   for (const int chunk : {30, 512}) {
     EXPECT_EQ(logits(MlaMode::kAbsorb, 70, chunk), whole) << "chunks of " << chunk;
   }
+}
+
+// Of the other models' few heads kernels take all at once; of these a thread may take half.
+TEST(DeterminismOfManyHeads, MoreThreadsThanQueriesDontChangeABit) {
+  formats::ModelConfig config = synthetic_config("lite", 1, 0);
+  config.hidden_size = config.intermediate_size = 128;
+  config.vocab_size = 64;
+  const quant::Recipe recipe = formats::load_recipe("int8");
+  runtime::ThreadTeam one(1), many(100);
+  const auto model =
+      make_synthetic(config, recipe, one_arena(synthetic_specs(config, recipe)), one, {});
+  const CacheFormats cache = {simd::KvFormat::kBf16, simd::IndexFormat::kInt8};
+  const Attention::Settings settings = {AttentionMode::kAuto, MlaMode::kAbsorb, cache};
+  std::vector<std::int32_t> tokens(320);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int>(i * i % 61);
+  EXPECT_EQ(logits_of(*model, settings, tokens, 40, many),
+            logits_of(*model, settings, tokens, 320, one));
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, Determinism, testing::Values("f32", "bf16", "int8", "int4"),
