@@ -81,32 +81,26 @@ std::vector<std::string> placement_warnings(const model::LoadedModel& loaded) {
 
 }  // namespace
 
-model::CacheFormats cache_formats(const EngineOptions& options) {
-  model::CacheFormats formats;
-  formats.kv = static_cast<simd::KvFormat>(options.kv_cache);
-  switch (options.index_cache) {
-    case IndexCacheFormat::kAuto:
-      formats.index = options.kv_cache == KvCacheFormat::kF32 ? simd::IndexFormat::kF32
-                                                              : simd::IndexFormat::kInt8;
-      break;
-    case IndexCacheFormat::kF32:
-      formats.index = simd::IndexFormat::kF32;
-      break;
-    case IndexCacheFormat::kBf16:
-      formats.index = simd::IndexFormat::kBf16;
-      break;
-    case IndexCacheFormat::kInt8:
-      formats.index = simd::IndexFormat::kInt8;
-      break;
-  }
-  return formats;
-}
-
-model::Attention::Settings Engine::Impl::attention_settings() const {
+model::Attention::Settings attention_settings(const EngineOptions& options) {
   model::Attention::Settings settings;
   settings.attention = static_cast<model::AttentionMode>(options.attention);
   settings.mla = static_cast<model::MlaMode>(options.mla);
-  settings.cache = cache_formats(options);
+  settings.cache.kv = static_cast<simd::KvFormat>(options.kv_cache);
+  switch (options.index_cache) {
+    case IndexCacheFormat::kAuto:
+      settings.cache.index = options.kv_cache == KvCacheFormat::kF32 ? simd::IndexFormat::kF32
+                                                                     : simd::IndexFormat::kInt8;
+      break;
+    case IndexCacheFormat::kF32:
+      settings.cache.index = simd::IndexFormat::kF32;
+      break;
+    case IndexCacheFormat::kBf16:
+      settings.cache.index = simd::IndexFormat::kBf16;
+      break;
+    case IndexCacheFormat::kInt8:
+      settings.cache.index = simd::IndexFormat::kInt8;
+      break;
+  }
   return settings;
 }
 

@@ -26,11 +26,9 @@ struct Engine::Impl {
   std::vector<std::string> warnings;
   mutable std::mutex turn;                  // sessions compute one at a time: they share the team
   mutable bool cache_is_misplaced = false;  // options.warn has heard of it; guarded by `turn`
-
-  model::Attention::Settings attention_settings() const;
 };
 
-/// The formats that the options choose.
-model::CacheFormats cache_formats(const EngineOptions& options);
+/// What the options choose.
+model::Attention::Settings attention_settings(const EngineOptions& options);
 
 }  // namespace leyden

@@ -10,6 +10,7 @@
 #include "src/convert.h"
 #include "src/fingerprint.h"
 #include "src/memory_plan.h"
+#include "src/model/planned_weights.h"
 #include "src/model/tensor_check.h"
 #include "src/recipes.h"
 #include "src/weight_placement.h"
@@ -33,7 +34,9 @@ std::unique_ptr<model::LoadedModel> load_from_container(const std::filesystem::p
   // A container for another model is refused before anything is made of its shapes.
   const std::vector<quant::TensorSpec> specs = model::checked_tensors(container);
   if (options.mmap) {
-    require_memory(plan_memory(container.config(), 0, options), container.name());
+    const model::PlannedWeights weights(container.config(), specs, nullptr, container.name());
+    require_memory(plan_memory(container.config(), *weights, 0, options, team.crew()),
+                   container.name());
     return model::map_container(container, options.mlock);
   }
   return model::load_container(

@@ -17,8 +17,8 @@ struct ModelCosts {
   double bytes_per_token = 0;      // of weights, read to decode a token of a long text
   struct Memory {
     std::int64_t context;        // tokens
-    std::uint64_t cache, total;  // bytes: bf16 latents and int8 index keys; with weights and
-                                 // buffers
+    std::uint64_t cache, total;  // bytes: bf16 latents and int8 index keys; with weights, and
+                                 // buffers for as many threads as compute here
   };
   std::vector<Memory> memory;  // for some contexts the model was made for
 };

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "src/model/cost.h"
-#include "src/model/placed_tensor.h"
+#include "src/model/planned_weights.h"
 
 namespace leyden {
 namespace {
@@ -82,12 +82,8 @@ NumaEstimate estimate_decoding(const formats::ModelConfig& config,
                                const model::ExpertCounts& counts) {
   NumaEstimate estimate;
   estimate.placement = model::place_tensors(specs, policy, workers, counts);
-  const std::vector<std::byte*> nowhere(estimate.placement.arena_bytes.size(), nullptr);
-  model::TensorTable table;
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    table[specs[i].name] = model::tensor_at(specs[i], estimate.placement.tensors[i], nowhere);
-  }
-  const model::ModelWeights weights = model::bind_weights(config, table, "plan");
+  const model::PlannedWeights planned(config, specs, &estimate.placement, "plan");
+  const model::ModelWeights& weights = *planned;
   const model::KvCache cache(config, formats);
   const model::TokenCost cost = model::decode_cost(config, weights, cache, true, context);
 

@@ -18,9 +18,9 @@ struct Session::Impl {
         shared(engine->impl()),
         state{{},
               std::vector<float>(static_cast<std::size_t>(shared.model->config.vocab_size)),
-              model::KvCache(shared.model->config, shared.attention_settings().cache,
+              model::KvCache(shared.model->config, attention_settings(shared.options).cache,
                              shared.team->crew().nodes_to_share())},
-        forward(shared.model->config, shared.model->weights, shared.attention_settings(),
+        forward(shared.model->config, shared.model->weights, attention_settings(shared.options),
                 shared.options.prefill_chunk, *shared.team) {
     state.tokens.reserve(static_cast<std::size_t>(shared.options.context));
   }
@@ -169,7 +169,7 @@ void Session::load(const std::filesystem::path& path) {
   const std::lock_guard lock(shared.turn);
   SessionState read = read_session(
       path, impl_->engine->fingerprint(),
-      {shared.model->config, shared.attention_settings().cache, capacity()}, *shared.team);
+      {shared.model->config, attention_settings(shared.options).cache, capacity()}, *shared.team);
   read.tokens.reserve(static_cast<std::size_t>(capacity()));
   impl_->state = std::move(read);
   impl_->proven_pages = 0;

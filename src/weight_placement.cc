@@ -8,6 +8,7 @@
 
 #include "formats/json.h"
 #include "src/memory_plan.h"
+#include "src/model/planned_weights.h"
 #include "src/runtime/huge_page_state.h"
 #include "src/runtime/topology.h"
 
@@ -126,7 +127,8 @@ model::WeightMemory place_weights(std::span<const quant::TensorSpec> specs,
     memory.huge_pages = static_cast<runtime::HugePages>(options.huge_pages);
     const std::size_t bytes = memory.placement.total_bytes();
     const bool reserved = lies_in_reserved_pages(bytes, memory.huge_pages, machine, model);
-    require_memory(plan_memory(config, reserved ? 0 : bytes, options), model);
+    const model::PlannedWeights weights(config, specs, &memory.placement, model);
+    require_memory(plan_memory(config, *weights, reserved ? 0 : bytes, options, crew), model);
     const std::string table = shortage(memory);
     if (table.empty()) return memory;
     tables += fmt::format("--numa {}:\n{}", name(policy), table);

@@ -10,6 +10,7 @@
 #include "formats/recipe_file.h"
 #include "src/convert.h"
 #include "src/memory_plan.h"
+#include "src/model/planned_weights.h"
 #include "src/model/synthetic.h"
 #include "src/model/tensor_check.h"
 #include "src/weight_placement.h"
@@ -25,7 +26,8 @@ json report_fit(const PlanOptions& options, const PlannedModel& plan, const runt
                 std::FILE* out) {
   std::uint64_t bytes = 0;
   for (const quant::TensorSpec& spec : plan.specs) bytes += spec.bytes();
-  const MemoryPlan needs = plan_memory(plan.config, bytes, options.engine);
+  const model::PlannedWeights weights(plan.config, plan.specs, nullptr, options.model);
+  const MemoryPlan needs = plan_memory(plan.config, *weights, bytes, options.engine, crew);
   fmt::print(out, "{}: weights {:.3f} GB, cache of {} tokens {:.3f} GB, buffers {:.3f} GB\n",
              options.model, gigabytes(static_cast<double>(needs.weights)), needs.context,
              gigabytes(static_cast<double>(needs.cache)),

@@ -80,21 +80,34 @@ bool has_whole_experts(const ModelWeights& weights) {
 
 Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights,
                  const Attention::Settings& settings, int chunk, runtime::ThreadTeam& team)
+    : Forward(config, weights, settings, chunk, team.crew(), &team) {}
+
+std::size_t Forward::buffer_bytes(const formats::ModelConfig& config, const ModelWeights& weights,
+                                  const Attention::Settings& settings, int chunk,
+                                  const runtime::Crew& crew) {
+  const runtime::MemoryTally tally;
+  const Forward forward(config, weights, settings, chunk, crew, nullptr);
+  return tally.bytes();
+}
+
+Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights,
+                 const Attention::Settings& settings, int chunk, const runtime::Crew& crew,
+                 runtime::ThreadTeam* team)
     : c_(config),
       w_(weights),
       team_(team),
       chunk_(chunk),
-      attention_(config, settings, chunk, team.crew(), needs_of_attention(weights)),
-      ffn_(config, chunk, team.crew(), needs_of_ffn(weights), has_whole_experts(weights)) {
+      attention_(config, settings, chunk, crew, needs_of_attention(weights)),
+      ffn_(config, chunk, crew, needs_of_ffn(weights), has_whole_experts(weights)) {
   const std::size_t tokens = index(chunk), hidden = index(config.hidden_size);
   x_ = runtime::Array<float>(tokens * hidden);
   normed_ = runtime::Array<float>(tokens * hidden);
-  in_ = Panels(team.crew(), chunk, std::int64_t{chunk} * blocks_of(config.hidden_size),
+  in_ = Panels(crew, chunk, std::int64_t{chunk} * blocks_of(config.hidden_size),
                needs_of_input(weights));
   router_logits_ = runtime::Array<float>(tokens * index(config.n_routed_experts));
-  router_scratch_ = runtime::Array<float>(index(team.size()) * 2 * index(config.n_routed_experts));
+  router_scratch_ = runtime::Array<float>(index(crew.size()) * 2 * index(config.n_routed_experts));
   choices_.resize(tokens * index(config.num_experts_per_tok));
-  scratch_ = runtime::Scratch(team.crew(), simd::kMatmulScratchBytes);
+  scratch_ = runtime::Scratch(crew, simd::kMatmulScratchBytes);
 }
 
 bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
@@ -110,7 +123,8 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
     LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
     profile_.enter(Part::kRest, Step::kNormalize);
     normalize(w.attn_norm, 0, n);
-    attention_.run(team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace, profile_);
+    attention_.run(*team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace,
+                   profile_);
     profile_.enter(Part::kRest, Step::kNormalize);
     normalize(w.ffn_norm, 0, n);
     profile_.enter(w.mlp ? Part::kDense : Part::kExperts, Step::kProducts);
@@ -125,7 +139,7 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
 void Forward::compute_logits(int first_token, int n_logits, float* logits) {
   normalize(w_.final_norm, first_token, n_logits);
   const Linear head = {w_.head, {&in_}, logits, c_.vocab_size};
-  multiply(team_, scratch_, {&head, 1});
+  multiply(*team_, scratch_, {&head, 1});
 }
 
 void Forward::embed(std::span<const std::int32_t> tokens) {
@@ -143,7 +157,7 @@ void Forward::embed(std::span<const std::int32_t> tokens) {
 /// in_ = RMSNorm of the residual rows of tokens [first_token, first_token + n_tokens).
 void Forward::normalize(const float* weight, int first_token, int n_tokens) {
   in_.reset(n_tokens, c_.hidden_size);
-  team_.run(n_tokens, [&](int t, int) {
+  team_->run(n_tokens, [&](int t, int) {
     float* const row = normed_.data() + std::ptrdiff_t{t} * c_.hidden_size;
     simd::kernels().rms_norm(x_.data() + std::ptrdiff_t{first_token + t} * c_.hidden_size, weight,
                              c_.hidden_size, static_cast<float>(c_.rms_norm_eps), row);
@@ -153,23 +167,23 @@ void Forward::normalize(const float* weight, int first_token, int n_tokens) {
 
 void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trace) {
   if (w.mlp) {
-    ffn_.run_dense(team_, *w.mlp, in_, n_tokens, x_.data());
+    ffn_.run_dense(*team_, *w.mlp, in_, n_tokens, x_.data());
     if (trace != nullptr) trace->experts.resize(trace->experts.size() + index(n_tokens));
     return;
   }
   choose_experts(*w.moe, n_tokens, trace);
   profile_.enter(Step::kProducts);
   const std::size_t n_choices = index(n_tokens) * index(c_.num_experts_per_tok);
-  ffn_.run_moe(team_, *w.moe, in_, n_tokens, std::span(choices_).first(n_choices), x_.data());
+  ffn_.run_moe(*team_, *w.moe, in_, n_tokens, std::span(choices_).first(n_choices), x_.data());
 }
 
 void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace) {
   const std::size_t n_experts = index(c_.n_routed_experts);
   const std::size_t n_chosen = index(c_.num_experts_per_tok);
   const Linear router = {w.router, {&in_}, router_logits_.data(), c_.n_routed_experts};
-  multiply(team_, scratch_, {&router, 1});
+  multiply(*team_, scratch_, {&router, 1});
   profile_.enter(Step::kRoute);
-  team_.run(n_tokens, [&](int t, int worker) {
+  team_->run(n_tokens, [&](int t, int worker) {
     route(c_, {router_logits_.data() + index(t) * n_experts, n_experts}, w.router_bias,
           {router_scratch_.data() + index(worker) * 2 * n_experts, 2 * n_experts},
           std::span(choices_).subspan(index(t) * n_chosen, n_chosen));

@@ -25,6 +25,11 @@ class Forward {
   Forward(const formats::ModelConfig& config, const ModelWeights& weights,
           const Attention::Settings& settings, int chunk, runtime::ThreadTeam& team);
 
+  /// What the buffers of one will take, in bytes, from shapes, formats and places alone.
+  static std::size_t buffer_bytes(const formats::ModelConfig& config, const ModelWeights& weights,
+                                  const Attention::Settings& settings, int chunk,
+                                  const runtime::Crew& crew);
+
   int chunk() const { return chunk_; }
   Profile& profile() { return profile_; }
 
@@ -39,6 +44,9 @@ class Forward {
            int n_logits, float* logits, Trace* trace, const LayerProgress& progress = {});
 
  private:
+  Forward(const formats::ModelConfig& config, const ModelWeights& weights,
+          const Attention::Settings& settings, int chunk, const runtime::Crew& crew,
+          runtime::ThreadTeam* team);
   void embed(std::span<const std::int32_t> tokens);
   void normalize(const float* weight, int first_token, int n_tokens);
   void compute_logits(int first_token, int n_logits, float* logits);
@@ -47,7 +55,7 @@ class Forward {
 
   const formats::ModelConfig& c_;
   const ModelWeights& w_;
-  runtime::ThreadTeam& team_;
+  runtime::ThreadTeam* team_;
   int chunk_;
   Profile profile_;
   Attention attention_;

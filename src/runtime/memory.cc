@@ -33,12 +33,23 @@ bool reserved_pages_suffice(std::size_t bytes, const MemoryHome& home) {
                              [&](int node) { return node_memory(node).free_huge_pages >= each; });
 }
 
+thread_local MemoryTally* tally = nullptr;
+std::byte counted;  // where all Memory is that is only counted
+
 }  // namespace
+
+MemoryTally::MemoryTally() { tally = this; }
+MemoryTally::~MemoryTally() { tally = nullptr; }
 
 Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
     : size_(bytes), home_(home) {
   if (bytes == 0) return;
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
+  if (tally != nullptr) {
+    tally->bytes_ += round_up(bytes, kSmallPage);
+    data_ = &counted;
+    return;
+  }
   const bool wants_reserved =
       pages == HugePages::kHugetlb || (pages == HugePages::kAuto && bytes >= kHugePage);
   if (wants_reserved && reserved_pages_suffice(bytes, home)) map_reserved();

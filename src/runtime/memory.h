@@ -54,6 +54,24 @@ class Memory {
   std::size_t mapped_bytes_ = 0;
 };
 
+/// While it lives, what its thread makes of Memory is counted and not mapped: it has a size, and an
+/// address that nobody may touch. So what something will need is known from its own constructor.
+/// One at a time.
+class MemoryTally {
+ public:
+  MemoryTally();
+  ~MemoryTally();
+  MemoryTally(const MemoryTally&) = delete;
+  MemoryTally& operator=(const MemoryTally&) = delete;
+
+  /// In whole pages of 4 KiB.
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  friend class Memory;
+  std::size_t bytes_ = 0;
+};
+
 /// A typed array in Memory.
 template <class T>
 class Array {

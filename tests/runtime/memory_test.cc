@@ -33,5 +33,19 @@ TEST(Memory, MovesWithoutCopying) {
   EXPECT_EQ(Memory().data(), nullptr);
 }
 
+TEST(Memory, IsOnlyCountedForATally) {
+  std::size_t counted = 0;
+  {
+    const MemoryTally tally;
+    const Memory memory(std::size_t{1} << 45);  // more than any machine has
+    const Array<float> array(3);
+    EXPECT_EQ(memory.size(), std::size_t{1} << 45);
+    counted = tally.bytes();
+  }
+  EXPECT_EQ(counted, (std::size_t{1} << 45) + 4096);
+  const Memory real(5);
+  real.data()[4] = std::byte{1};
+}
+
 }  // namespace
 }  // namespace leyden::runtime

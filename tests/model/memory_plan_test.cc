@@ -1,0 +1,64 @@
+#include "src/memory_plan.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "formats/recipe_file.h"
+#include "src/engine_impl.h"
+#include "src/model/planned_weights.h"
+#include "src/model/synthetic.h"
+#include "src/session.h"
+#include "tests/runtime/crew_of.h"
+
+namespace leyden {
+namespace {
+
+/// Of this process' address space.
+std::uint64_t mapped_bytes() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::shared_ptr<const Engine> demo(const EngineOptions& options) {
+  return Engine::load(std::string(LEYDEN_SOURCE_DIR) + "/models/demo/checkpoint", options);
+}
+
+TEST(MemoryPlan, CountsTheBuffersOfEveryThread) {
+  EngineOptions options;
+  options.threads = 48;
+  const auto engine = demo(options);
+  const std::uint64_t before = mapped_bytes();
+  const Session session(engine);
+  const std::uint64_t buffers = mapped_bytes() - before;
+  const std::uint64_t planned = plan_memory(engine->config(), engine->impl().model->weights, 0,
+                                            options, engine->impl().team->crew())
+                                    .buffers;
+  // Every large buffer starts at a huge page, and so has one more of address space.
+  constexpr std::uint64_t kAlignment = std::uint64_t{100} << 20;
+  EXPECT_GE(buffers, planned);
+  EXPECT_LE(buffers, planned + kAlignment);
+  EXPECT_GT(planned, 2 * kAlignment);
+}
+
+TEST(MemoryPlan, GrowsWithNodesAndWithTheChunk) {
+  const formats::ModelConfig config = model::synthetic_config("lite", 1, 1);
+  const auto specs = model::synthetic_specs(config, formats::load_recipe("int4"));
+  const auto buffers = [&](int chunk, const std::vector<int>& threads, model::NumaPolicy policy) {
+    const model::Placement placement = model::place_tensors(specs, policy, threads);
+    const model::PlannedWeights weights(config, specs, &placement, "lite");
+    EngineOptions options;
+    options.prefill_chunk = chunk;
+    return plan_memory(config, *weights, 0, options, runtime::crew_of(threads)).buffers;
+  };
+  constexpr auto kSplit = model::NumaPolicy::kSplit, kWhole = model::NumaPolicy::kWhole;
+  EXPECT_GT(buffers(2048, {4, 4}, kSplit), buffers(2048, {8}, kSplit));
+  EXPECT_GT(buffers(2048, {4, 4}, kWhole), buffers(2048, {4, 4}, kSplit));
+  // Without a context of its own, a session may be given a prompt as long as the chunk.
+  EXPECT_GT(buffers(8192, {2}, kSplit), 3 * buffers(2048, {2}, kSplit));
+}
+
+}  // namespace
+}  // namespace leyden
