@@ -77,15 +77,16 @@ double busiest_bytes(const formats::ModelConfig& config, std::span<const quant::
 
 NumaEstimate estimate_decoding(const formats::ModelConfig& config,
                                std::span<const quant::TensorSpec> specs, NumaPolicy policy,
-                               std::span<const int> workers, model::CacheFormats formats,
-                               std::int64_t context, NodeRates rates,
-                               const model::ExpertCounts& counts) {
+                               std::span<const int> workers,
+                               const model::Attention::Settings& attention, std::int64_t context,
+                               NodeRates rates, const model::ExpertCounts& counts) {
   NumaEstimate estimate;
   estimate.placement = model::place_tensors(specs, policy, workers, counts);
   const model::PlannedWeights planned(config, specs, &estimate.placement, "plan");
   const model::ModelWeights& weights = *planned;
-  const model::KvCache cache(config, formats);
-  const model::TokenCost cost = model::decode_cost(config, weights, cache, true, context);
+  const model::KvCache cache(config, attention.cache);
+  const bool sparse = attention.attention != model::AttentionMode::kDense;
+  const model::TokenCost cost = model::decode_cost(config, weights, cache, sparse, context);
 
   const auto n = static_cast<double>(workers.size());
   const double gb = 1e-9;
@@ -104,7 +105,7 @@ NumaEstimate estimate_decoding(const formats::ModelConfig& config,
     estimate.busiest_share = busiest / cost.weight_bytes;
     // Pages of the cache go to the nodes in turn and are scanned at home; rows that an indexer
     // has chosen lie anywhere.
-    const bool selects = config.has_indexer() && context >= config.index_topk;
+    const bool selects = sparse && config.has_indexer() && context >= config.index_topk;
     const double scattered = selects ? static_cast<double>(config.index_topk) *
                                            static_cast<double>(cache.row_bytes()) *
                                            config.num_hidden_layers
@@ -117,7 +118,7 @@ NumaEstimate estimate_decoding(const formats::ModelConfig& config,
   }
   estimate.exchanged =
       model::exchange_cost(config, weights, cache, static_cast<int>(workers.size()),
-                           policy == NumaPolicy::kInterleave, context);
+                           policy == NumaPolicy::kInterleave, sparse, context);
   slowest += gb * estimate.exchanged.total() / n / rates.remote;
   estimate.tokens_per_second = 1 / slowest;
   return estimate;

@@ -6,9 +6,9 @@
 
 #include "formats/model_config.h"
 #include "quant/tensor_spec.h"
+#include "src/model/attention.h"
 #include "src/model/exchange_cost.h"
 #include "src/model/expert_counts.h"
-#include "src/model/kv_cache.h"
 #include "src/model/placement.h"
 
 namespace leyden {
@@ -28,14 +28,15 @@ struct NumaEstimate {
   double tokens_per_second = 0;              // if nothing but reading took time
 };
 
-/// policy: not kAuto. workers: threads of each node. context: tokens in the cache. counts: how
-/// often experts are chosen; kWhole places them by that. Under kWhole the chosen experts of a layer
-/// rarely spread evenly: the busiest node counts, on average over many random choices (experts as
-/// likely as they were counted, or all equally).
+/// policy: not kAuto. workers: threads of each node. attention: what a token reads of the cache,
+/// and in which formats. context: tokens in the cache. counts: how often experts are chosen; kWhole
+/// places them by that. Under kWhole the chosen experts of a layer rarely spread evenly: the
+/// busiest node counts, on average over many random choices (experts as likely as they were
+/// counted, or all equally).
 NumaEstimate estimate_decoding(const formats::ModelConfig& config,
                                std::span<const quant::TensorSpec> specs, model::NumaPolicy policy,
-                               std::span<const int> workers, model::CacheFormats formats,
-                               std::int64_t context, NodeRates rates,
-                               const model::ExpertCounts& counts = {});
+                               std::span<const int> workers,
+                               const model::Attention::Settings& attention, std::int64_t context,
+                               NodeRates rates, const model::ExpertCounts& counts = {});
 
 }  // namespace leyden

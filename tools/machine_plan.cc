@@ -9,6 +9,7 @@
 #include "formats/container_reader.h"
 #include "formats/recipe_file.h"
 #include "src/convert.h"
+#include "src/engine_impl.h"
 #include "src/memory_plan.h"
 #include "src/model/planned_weights.h"
 #include "src/model/synthetic.h"
@@ -72,16 +73,14 @@ json report_estimates(const PlanOptions& options, const PlannedModel& plan, std:
   fmt::print(out, "{:>5}  {:<11} {:>13} {:>13} {:>14} {:>13} {:>13} {:>9}\n", "nodes", "policy",
              "largest node", "local/token", "remote/token", "activations", "busiest node",
              "tokens/s");
-  const auto kv = static_cast<simd::KvFormat>(options.engine.kv_cache);
-  const model::CacheFormats formats = {
-      kv, kv == simd::KvFormat::kF32 ? simd::IndexFormat::kF32 : simd::IndexFormat::kInt8};
+  const model::Attention::Settings attention = attention_settings(options.engine);
   json rows = json::array();
   for (const int n : {1, 2, 4, 8}) {
     const std::vector<int> workers(static_cast<std::size_t>(n), 1);
     for (const NumaPolicy policy :
          {NumaPolicy::kSplit, NumaPolicy::kWhole, NumaPolicy::kInterleave}) {
       if (n == 1 && policy != NumaPolicy::kSplit) continue;
-      const NumaEstimate e = estimate_decoding(plan.config, plan.specs, policy, workers, formats,
+      const NumaEstimate e = estimate_decoding(plan.config, plan.specs, policy, workers, attention,
                                                context, rates, plan.counts);
       // Interleaved pages are one arena that all nodes share.
       const double arena = policy == NumaPolicy::kInterleave

@@ -126,11 +126,11 @@ class ExchangeSum {
 }  // namespace
 
 ExchangeCost exchange_cost(const formats::ModelConfig& config, const ModelWeights& weights,
-                           const KvCache& cache, int n_nodes, bool interleaved,
+                           const KvCache& cache, int n_nodes, bool interleaved, bool sparse,
                            std::int64_t depth) {
   ExchangeSum sum(n_nodes, interleaved, config);
   if (n_nodes == 1) return sum.cost;
-  const bool selects = config.has_indexer() && depth >= config.index_topk;
+  const bool selects = sparse && config.has_indexer() && depth >= config.index_topk;
   for (const LayerWeights& w : weights.layers) {
     sum.attention(w, cache, static_cast<double>(depth) + 1, selects);
     sum.feed_forward(w);

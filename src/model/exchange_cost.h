@@ -20,10 +20,12 @@ struct ExchangeCost {
 
 /// weights: as they are placed on n_nodes nodes; under kInterleave they are in one part, and any
 /// node computes any row. The caller's thread is one of the first node. cache: one format's sizes;
-/// its pages lie on the nodes in equal numbers. depth: tokens in the cache. An upper bound: a piece
-/// that another node's idle thread has taken crosses as if that were the rule, every node attends
-/// to some chunk, and no candidate of the indexer is dropped before they are merged.
+/// its pages lie on the nodes in equal numbers. sparse: an indexer, if there is one, chooses.
+/// depth: tokens in the cache. An upper bound: a piece that another node's idle thread has taken
+/// crosses as if that were the rule, every node attends to some chunk, and no candidate of the
+/// indexer is dropped before they are merged.
 ExchangeCost exchange_cost(const formats::ModelConfig& config, const ModelWeights& weights,
-                           const KvCache& cache, int n_nodes, bool interleaved, std::int64_t depth);
+                           const KvCache& cache, int n_nodes, bool interleaved, bool sparse,
+                           std::int64_t depth);
 
 }  // namespace leyden::model

@@ -23,6 +23,34 @@ struct Whole {
   }
 };
 
+TEST_P(NumaPlan, CountsWhatAttentionReadsAndInWhichFormat) {
+  const Whole model;
+  const auto on_two = [&](const Attention::Settings& attention) {
+    return estimate_decoding(model.config, model.specs, GetParam(), std::vector<int>{1, 1},
+                             attention, 100000, {100, 50});
+  };
+  const auto bytes = [](const NumaEstimate& e) { return e.local_bytes + e.remote_bytes; };
+  const NumaEstimate usual = on_two({});
+  const double layers = model.config.num_hidden_layers, keys = 100001;
+  const KvCache cache(model.config, {});
+
+  const NumaEstimate floats = on_two({.cache = {.index = simd::IndexFormat::kF32}});
+  const KvCache floats_cache(model.config, {.index = simd::IndexFormat::kF32});
+  const auto more = static_cast<double>(floats_cache.index_bytes() - cache.index_bytes());
+  EXPECT_NEAR(bytes(floats) - bytes(usual), layers * keys * more, 1e3);
+
+  Attention::Settings to_all;
+  to_all.attention = AttentionMode::kDense;
+  const NumaEstimate dense = on_two(to_all);
+  const double rows =
+      layers * (keys - model.config.index_topk) * static_cast<double>(cache.row_bytes());
+  const double scan = layers * keys * static_cast<double>(cache.index_bytes());
+  EXPECT_NEAR(bytes(dense) - bytes(usual), rows - scan, 1e3);
+  EXPECT_GT(dense.exchanged.partials, usual.exchanged.partials);
+  EXPECT_LT(dense.exchanged.inputs, usual.exchanged.inputs);
+  EXPECT_LT(dense.tokens_per_second, usual.tokens_per_second);
+}
+
 TEST_P(NumaPlan, EveryByteIsReadSomewhereAndOneNodeExchangesNothing) {
   const Whole model;
   const NumaEstimate one = model.on(1, GetParam());
