@@ -32,21 +32,10 @@ void check_options(const EngineOptions& options) {
 
 /// Fills in what the model decides, and refuses what it can't do.
 void settle_options(EngineOptions& options, const model::LoadedModel& loaded) {
-  const std::int64_t most = loaded.config.max_position_embeddings;
-  if (options.context == 0) options.context = most;
-  if (options.context > most) {
-    throw std::runtime_error(
-        fmt::format("context is {}, but {} was made for at most {} tokens "
-                    "(max_position_embeddings)",
-                    options.context, loaded.source, most));
-  }
+  check_options(options, loaded.config, loaded.source);
+  if (options.context == 0) options.context = loaded.config.max_position_embeddings;
   options.prefill_chunk =
       static_cast<int>(std::min<std::int64_t>(options.prefill_chunk, options.context));
-  if (options.attention == AttentionChoice::kSparse && !loaded.config.has_indexer()) {
-    throw std::runtime_error(fmt::format(
-        "sparse attention was asked for, but {} has no indexer (config.json: index_topk)",
-        loaded.source));
-  }
   options.weights = loaded.recipe;
 }
 

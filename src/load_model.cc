@@ -4,8 +4,6 @@
 
 #include <stdexcept>
 
-#include "formats/checkpoint.h"
-#include "formats/container_reader.h"
 #include "formats/recipe_file.h"
 #include "src/convert.h"
 #include "src/fingerprint.h"
@@ -25,12 +23,7 @@ std::unique_ptr<model::LoadedModel> load_from_container(const std::filesystem::p
                                                         runtime::ThreadTeam& team,
                                                         const LoadProgress& progress) {
   const formats::ContainerReader container(path);
-  if (!options.weights.empty() && options.weights != container.recipe()) {
-    throw std::runtime_error(
-        fmt::format("{}: the container holds '{}' weights, so '{}' can't be had from it; convert "
-                    "the original again, or leave the choice out",
-                    container.name(), container.recipe(), options.weights));
-  }
+  check_options(options, container);
   // A container for another model is refused before anything is made of its shapes.
   const std::vector<quant::TensorSpec> specs = model::checked_tensors(container);
   if (options.mmap) {
@@ -50,11 +43,8 @@ std::unique_ptr<model::LoadedModel> load_from_checkpoint(const std::filesystem::
                                                          const EngineOptions& options,
                                                          runtime::ThreadTeam& team,
                                                          const LoadProgress& progress) {
-  if (options.mmap) {
-    throw std::runtime_error(path.string() +
-                             ": only a leyden container can be mapped; convert it first");
-  }
   const auto checkpoint = formats::Checkpoint::open(path);
+  check_options(options, *checkpoint);
   const quant::Recipe recipe =
       formats::load_recipe(options.weights.empty() ? kDefaultRecipe : options.weights);
   const model::FormatChooser choose = format_chooser(recipe, *checkpoint);
@@ -69,6 +59,40 @@ std::unique_ptr<model::LoadedModel> load_from_checkpoint(const std::filesystem::
 }
 
 }  // namespace
+
+void check_options(const EngineOptions& options, const formats::ModelConfig& config,
+                   const std::string& source) {
+  const std::int64_t most = config.max_position_embeddings;
+  if (options.context > most) {
+    throw std::runtime_error(
+        fmt::format("context is {}, but {} was made for at most {} tokens "
+                    "(max_position_embeddings)",
+                    options.context, source, most));
+  }
+  if (options.attention == AttentionChoice::kSparse && !config.has_indexer()) {
+    throw std::runtime_error(fmt::format(
+        "sparse attention was asked for, but {} has no indexer (config.json: index_topk)", source));
+  }
+}
+
+void check_options(const EngineOptions& options, const formats::ContainerReader& container) {
+  if (!options.weights.empty() && options.weights != container.recipe()) {
+    throw std::runtime_error(
+        fmt::format("{}: the container holds '{}' weights, so '{}' can't be had from it; convert "
+                    "the original again, or leave the choice out",
+                    container.name(), container.recipe(), options.weights));
+  }
+  if (options.mmap) container.map();
+  check_options(options, container.config(), container.name());
+}
+
+void check_options(const EngineOptions& options, const formats::Checkpoint& checkpoint) {
+  if (options.mmap) {
+    throw std::runtime_error(checkpoint.name() +
+                             ": only a leyden container can be mapped; convert it first");
+  }
+  check_options(options, checkpoint.config(), checkpoint.name());
+}
 
 std::unique_ptr<model::LoadedModel> load_model(const std::filesystem::path& path,
                                                const EngineOptions& options,

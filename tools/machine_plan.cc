@@ -10,6 +10,7 @@
 #include "formats/recipe_file.h"
 #include "src/convert.h"
 #include "src/engine_impl.h"
+#include "src/load_model.h"
 #include "src/memory_plan.h"
 #include "src/model/planned_weights.h"
 #include "src/model/synthetic.h"
@@ -27,8 +28,13 @@ json report_fit(const PlanOptions& options, const PlannedModel& plan, const runt
                 std::FILE* out) {
   std::uint64_t bytes = 0;
   for (const quant::TensorSpec& spec : plan.specs) bytes += spec.bytes();
-  const model::PlannedWeights weights(plan.config, plan.specs, nullptr, options.model);
-  const MemoryPlan needs = plan_memory(plan.config, *weights, bytes, options.engine, crew);
+  std::vector<int> workers;
+  for (int k = 0; k < crew.n_nodes(); ++k) workers.push_back(crew.size_of(k));
+  const bool whole = options.engine.numa == NumaChoice::kWhole;
+  const model::Placement placement = model::place_tensors(
+      plan.specs, whole ? NumaPolicy::kWhole : NumaPolicy::kSplit, workers, plan.counts);
+  const model::PlannedWeights weights(plan.config, plan.specs, &placement, options.model);
+  MemoryPlan needs = plan_memory(plan.config, *weights, bytes, options.engine, crew);
   fmt::print(out, "{}: weights {:.3f} GB, cache of {} tokens {:.3f} GB, buffers {:.3f} GB\n",
              options.model, gigabytes(static_cast<double>(needs.weights)), needs.context,
              gigabytes(static_cast<double>(needs.cache)),
@@ -38,6 +44,13 @@ json report_fit(const PlanOptions& options, const PlannedModel& plan, const runt
                  {"buffer_bytes", needs.buffers},
                  {"context", needs.context}};
   try {
+    if (options.engine.mmap) {
+      needs.weights = 0;
+      require_memory(needs, options.model);
+      report["fits"] = true;
+      fmt::print(out, "  fits: the weights are mapped and need no memory of their own\n");
+      return report;
+    }
     const model::WeightMemory memory =
         place_weights(plan.specs, plan.config, options.engine, plan.counts, crew, options.model);
     report["fits"] = true;
@@ -124,16 +137,19 @@ PlannedModel read_plan(const PlanOptions& options) {
     plan.config = model::synthetic_config(model, lite ? 1 : 3, lite ? 26 : 58);
     plan.specs = model::synthetic_specs(plan.config, recipe("int4"));
     plan.counts = expert_counts(plan.config, options.engine);
+    check_options(options.engine, plan.config, model);
     return plan;
   }
   if (formats::is_container(model)) {
     const formats::ContainerReader container(model);
+    check_options(options.engine, container);
     return {container.config(),
             model::checked_tensors(container),
             expert_counts(container, options.engine),
             {model}};
   }
   const auto checkpoint = formats::Checkpoint::open(model);
+  check_options(options.engine, *checkpoint);
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe("int8"));
   const auto specs = plan.model_tensors();
   return {checkpoint->config(),

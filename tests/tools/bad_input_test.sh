@@ -446,6 +446,27 @@ test_where_json_goes_is_asked_first() {
   refuses "$work/not_there"
   silent out
 }
+test_a_plan_is_refused_as_loading_would_be() {
+  local compressed=$work/planned_zstd.leyden
+  call convert --in "$checkpoint" --out "$compressed" --recipe int4 --compress
+  exits 0
+  while IFS='|' read -r model option value expected; do
+    for arguments in "machine --plan" "run -p x -n 1 -m"; do
+      [[ $arguments$model != run*lite ]] || continue # a shape isn't a model to run
+      # shellcheck disable=SC2086
+      call $arguments "$model" "$option" ${value:+"$value"}
+      refuses "$expected"
+      silent out
+    done
+  done <<END
+$checkpoint|--context|99999|context is 99999, but $checkpoint was made for at most
+lite|--context|999999999|context is 999999999, but lite was made for at most
+lite|--attention|sparse|sparse attention was asked for, but lite has no indexer
+$checkpoint|--mmap||only a leyden container can be mapped
+$work/demo.leyden|--weights|bf16|so 'bf16' can't be had from it
+$compressed|--mmap||is compressed, so it can't be mapped
+END
+}
 test_json_replaces_no_input() {
   local original=$work/json_spared ids=$work/json_ids.json file
   local prompt=$work/json_prompt.txt asked=$work/json_asked.jsonl
