@@ -5,6 +5,7 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -134,6 +135,7 @@ struct ThreadTeam::State {
 
   WorkerQuota quota;
   std::deque<Arena> arenas;
+  const pid_t process = getpid();  // whose threads the workers are
 
   void start_workers();
   void await_workers() const;
@@ -274,7 +276,15 @@ ThreadTeam::ThreadTeam(const Crew& crew) : crew_(crew), state_(std::make_unique<
   }
 }
 
-ThreadTeam::~ThreadTeam() { state_->stop_workers(); }
+ThreadTeam::~ThreadTeam() {
+  if (state_->process == getpid()) {
+    state_->stop_workers();
+  } else {
+    // After a fork(): this process has no such workers, nor will it ever, and oneTBB would wait for
+    // them. What they would have used is left to the end of the process.
+    static_cast<void>(state_.release());
+  }
+}
 
 std::span<int> ThreadTeam::homes_for(int n_pieces) {
   const auto n = static_cast<std::size_t>(std::max(n_pieces, 0));
@@ -289,7 +299,15 @@ void ThreadTeam::run_erased(int n_pieces, std::span<const int> homes, const void
                             Call call) {
   if (n_pieces <= 0) return;
   if (size() == 1 || (n_pieces == 1 && homes.empty())) {
-    for (int piece = 0; piece < n_pieces; ++piece) call(context, piece, 0);
+    std::exception_ptr failure;
+    for (int piece = 0; piece < n_pieces; ++piece) {
+      try {
+        call(context, piece, 0);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
     return;
   }
   State& s = *state_;

@@ -25,6 +25,8 @@ class ThreadTeam {
   explicit ThreadTeam(const Crew& crew);
   /// Threads that run where the system puts them. n_threads >= 1, the caller of run() included.
   explicit ThreadTeam(int n_threads) : ThreadTeam(unbound_crew(n_threads)) {}
+  /// In a child that fork() has made, which has no workers, it waits for none and frees nothing of
+  /// theirs.
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;

@@ -5,9 +5,12 @@
 #include <oneapi/tbb/task_group.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -64,6 +67,36 @@ TEST_P(ThreadTeamTest, ThrowsWhatAPieceThrewAndGoesOn) {
   std::atomic<int> done = 0;
   team.run(20, [&](int, int) { ++done; });
   EXPECT_EQ(done, 20);
+}
+
+TEST_P(ThreadTeamTest, DoesTheOtherPiecesWhenOneThrows) {
+  ThreadTeam team(GetParam());
+  std::atomic<int> done = 0;
+  EXPECT_THROW(team.run(20,
+                        [&](int piece, int) {
+                          if (piece == 11) throw std::runtime_error("piece 11");
+                          ++done;
+                        }),
+               std::runtime_error);
+  EXPECT_EQ(done, 19);
+}
+
+TEST(ThreadTeam, AForkedChildComputesAndLetsGoOfIt) {
+  auto team = std::make_unique<ThreadTeam>(3);
+  team->run(10, [](int, int) {});
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);
+    std::atomic<int> done = 0;
+    team->run(100, [&](int, int) { ++done; });
+    team.reset();
+    _exit(done == 100 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(ThreadTeam, DoesEveryPieceOnceWhereverItsHomeIs) {
