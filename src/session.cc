@@ -149,6 +149,8 @@ void Session::truncate(std::int32_t position) {
   }
   if (position == impl_->position()) return;
   impl_->state.tokens.resize(static_cast<std::size_t>(position));
+  impl_->state.cache.truncate(position);
+  impl_->proven_pages = std::min(impl_->proven_pages, impl_->state.cache.n_pages());
   impl_->forget_logits();
 }
 

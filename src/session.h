@@ -41,6 +41,8 @@ class Session {
 
   /// Appends tokens to the context; afterwards logits() are those of the last one.
   /// tokens: each in [0, vocab_size), at least one.
+  /// Errors, with nothing changed: std::runtime_error if there is no memory for a long prompt's
+  /// cache, std::bad_alloc.
   SessionStatus prefill(std::span<const std::int32_t> tokens, const PrefillProgress& progress = {});
 
   /// Appends one token. The same as prefill of one.
@@ -64,7 +66,8 @@ class Session {
   std::int32_t capacity() const;
   /// What the cache keeps of them.
   std::size_t cache_bytes() const;
-  /// Forgets all tokens from `position` on, and their logits.
+  /// Forgets all tokens from `position` on, and their logits; their part of the cache is given
+  /// back.
   void truncate(std::int32_t position);
 
   /// A session that goes on from here by itself, with the same logits. The cache is shared page by

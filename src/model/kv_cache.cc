@@ -1,10 +1,15 @@
 #include "src/model/kv_cache.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "simd/layout.h"
+#include "src/runtime/available_memory.h"
+#include "src/runtime/huge_page_state.h"
 
 namespace leyden::model {
 namespace {
@@ -18,6 +23,13 @@ bool is_ours_alone(const std::shared_ptr<runtime::Memory>& page) {
   std::shared_ptr<runtime::Memory>(page).reset();
   return true;
 }
+
+constexpr std::size_t pages_of(std::int32_t tokens) {
+  return static_cast<std::size_t>((tokens + KvCache::kPageTokens - 1) / KvCache::kPageTokens);
+}
+
+/// What may be needed at once without asking for how much there is, which takes reading files.
+constexpr std::size_t kUncheckedBytes = std::size_t{64} << 20;
 
 }  // namespace
 
@@ -39,11 +51,31 @@ std::shared_ptr<runtime::Memory> KvCache::new_page(std::size_t i) const {
   return std::make_shared<runtime::Memory>(page_bytes_, runtime::HugePages::kAuto, home);
 }
 
+bool KvCache::is_writable(std::size_t page) const {
+  return page < pages_.size() && is_ours_alone(pages_[page]);
+}
+
+/// Large pages are touched long after they were promised; then it is too late for a sentence.
+void KvCache::require_memory(std::size_t first_page, std::size_t end_page) const {
+  std::size_t bytes = 0;
+  for (std::size_t i = first_page; i < end_page; ++i) bytes += is_writable(i) ? 0 : page_bytes_;
+  if (bytes <= kUncheckedBytes) return;
+  const runtime::AvailableMemory available = runtime::available_memory();
+  const std::uint64_t reserved = runtime::huge_page_state().free * runtime::kHugePage;
+  if (bytes <= available.bytes || bytes - available.bytes <= reserved) return;
+  throw std::runtime_error(fmt::format(
+      "the cache of so many tokens needs {:.3f} GB more, but {:.3f} GB are available ({}); "
+      "--kv-cache int8 needs less",
+      static_cast<double>(bytes) / 1e9, static_cast<double>(available.bytes + reserved) / 1e9,
+      available.limit));
+}
+
 void KvCache::reserve(std::int32_t begin, std::int32_t end) {
   const auto first = static_cast<std::size_t>(begin / kPageTokens);
-  const auto last = static_cast<std::size_t>((end + kPageTokens - 1) / kPageTokens);
+  const std::size_t last = pages_of(end);
+  require_memory(first, last);
   for (std::size_t i = first; i < last; ++i) {
-    if (i < pages_.size() && is_ours_alone(pages_[i])) continue;
+    if (is_writable(i)) continue;
     auto page = new_page(i);
     if (i == pages_.size()) {
       pages_.push_back(std::move(page));
@@ -54,6 +86,10 @@ void KvCache::reserve(std::int32_t begin, std::int32_t end) {
     }
     pages_[i] = std::move(page);
   }
+}
+
+void KvCache::truncate(std::int32_t end) {
+  if (pages_of(end) + 1 < pages_.size()) pages_.resize(pages_of(end) + 1);
 }
 
 void KvCache::copy_layer(int page, int layer, std::int32_t n_tokens, std::byte* to) const {

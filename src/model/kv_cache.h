@@ -35,8 +35,12 @@ class KvCache {
   int layers() const { return static_cast<int>(page_bytes_ / layer_bytes_); }
 
   /// Makes positions [begin, end) writable; what is kept of those below `begin` stays.
-  /// Throws std::bad_alloc.
+  /// Throws std::bad_alloc, and std::runtime_error, with nothing changed, if many new pages need
+  /// more than is available.
   void reserve(std::int32_t begin, std::int32_t end);
+  /// Gives back the pages of positions from `end` on, but the first: going back and forth costs
+  /// nothing.
+  void truncate(std::int32_t end);
   /// Tokens there are pages for.
   std::int32_t capacity() const { return static_cast<std::int32_t>(pages_.size()) * kPageTokens; }
 
@@ -80,6 +84,8 @@ class KvCache {
   std::size_t index_bytes() const { return tile_bytes_ / 16; }
 
  private:
+  bool is_writable(std::size_t page) const;
+  void require_memory(std::size_t first_page, std::size_t end_page) const;
   std::shared_ptr<runtime::Memory> new_page(std::size_t i) const;
   std::byte* layer_of_page(int layer, std::int32_t position) const {
     return pages_[static_cast<std::size_t>(position / kPageTokens)]->data() +

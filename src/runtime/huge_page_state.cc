@@ -18,8 +18,10 @@ std::string chosen_word(const std::string& file) {
 
 HugePageState huge_page_state() {
   const std::string folder = "/sys/kernel/mm/transparent_hugepage/";
+  const std::string pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
   HugePageState state = {chosen_word(folder + "enabled"), chosen_word(folder + "defrag")};
-  std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") >> state.reserved;
+  std::ifstream(pages + "nr_hugepages") >> state.reserved;
+  std::ifstream(pages + "free_hugepages") >> state.free;
   return state;
 }
 

@@ -1,8 +1,11 @@
 #include "src/model/kv_cache.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <fstream>
+#include <stdexcept>
 
 #include "src/model/synthetic.h"
 #include "tests/model/golden.h"
@@ -58,6 +61,42 @@ TEST(KvCache, CopiesShareAPageUntilOneWritesToIt) {
   const std::byte* const mine = at(copy, 299);
   copy.reserve(301, 302);
   EXPECT_EQ(at(copy, 299), mine);  // its own by now
+}
+
+TEST(KvCache, GivesPagesBackButOne) {
+  const formats::ModelConfig config = tiny_config();
+  KvCache cache(config, {});
+  cache.reserve(0, 10 * 256);
+  const KvCache copy = cache;
+  const std::byte* const kept = cache.row(0, 300);
+  cache.truncate(2 * 256);
+  EXPECT_EQ(cache.n_pages(), 3);
+  EXPECT_EQ(cache.row(0, 300), kept);
+  cache.truncate(257);
+  EXPECT_EQ(cache.n_pages(), 3);
+  cache.truncate(0);
+  EXPECT_EQ(cache.n_pages(), 1);
+  EXPECT_EQ(copy.n_pages(), 10);
+  cache.reserve(0, 10 * 256);
+  EXPECT_EQ(cache.n_pages(), 10);
+}
+
+TEST(KvCache, RefusesWhatIsntAvailableAndChangesNothing) {
+  const formats::ModelConfig config = tiny_config();
+  KvCache cache(config, {});
+  cache.reserve(0, 1);
+  std::uint64_t used = 0;
+  std::ifstream("/proc/self/statm") >> used;
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit low = {used * 4096 + (std::uint64_t{256} << 20), before.rlim_max};
+  const auto tokens = static_cast<std::int32_t>((std::size_t{1} << 30) / cache.bytes_per_token());
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &low), 0);
+  EXPECT_THROW(cache.reserve(0, tokens), std::runtime_error);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_EQ(cache.n_pages(), 1);
+  cache.reserve(0, 600);
+  EXPECT_EQ(cache.n_pages(), 3);
 }
 
 }  // namespace

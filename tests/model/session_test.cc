@@ -137,6 +137,24 @@ TEST_F(DemoTest, TruncatingForgets) {
   EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), first);
 }
 
+TEST_F(DemoTest, TruncatingGivesMemoryBackAndForksKeepTheirs) {
+  EngineOptions options = small_options();
+  options.mla = MlaChoice::kAbsorb;
+  const auto demo = Engine::load(kDemo + "/checkpoint", options);
+  Session session(demo);
+  session.append_noise(3000);
+  const Session fork = session.fork();
+  session.truncate(600);
+  EXPECT_EQ(session.cache().n_pages(), 4);
+  EXPECT_EQ(fork.cache().n_pages(), 12);
+  session.truncate(0);
+  EXPECT_EQ(session.cache().n_pages(), 1);
+  const std::vector<std::int32_t> tokens(400, 7);
+  session.prefill(tokens);
+  EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()),
+            logits_after(demo, tokens));
+}
+
 bool all_zeros(std::span<const float> logits) {
   return std::ranges::all_of(logits, [](float logit) { return logit == 0; });
 }
