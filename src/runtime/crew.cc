@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <map>
+#include <numeric>
 #include <stdexcept>
 #include <tuple>
 
 #include "src/runtime/hwloc_handle.h"
+#include "src/runtime/index.h"
 
 namespace leyden::runtime {
 namespace {
@@ -75,6 +79,17 @@ std::vector<Core> allowed_cores(const Topology& topology, const CrewOptions& opt
   return allowed;
 }
 
+/// By threads of this process' crews, of each hardware thread; beyond the last that Linux knows,
+/// none is counted.
+constinit std::array<std::atomic<int>, 8192> uses = {};
+
+int use_of(int cpu) { return index(cpu) < uses.size() ? uses[index(cpu)].load() : 0; }
+
+int use_of(const Core& core) {
+  return std::accumulate(core.cpus.begin(), core.cpus.end(), 0,
+                         [](int sum, int cpu) { return sum + use_of(cpu); });
+}
+
 /// How much of something is taken already.
 struct Share {
   int taken = 0, total = 0;
@@ -82,7 +97,8 @@ struct Share {
 };
 
 /// Hardware threads in the order they are given out: first one of each core, then the second ones;
-/// each time from the node, then the last-level cache, of which the smallest share is taken.
+/// each time from the least used cores, of those from the node, then the last-level cache, of which
+/// the smallest share is taken.
 std::vector<Crew::Worker> hardware_threads(const std::vector<Core>& cores) {
   std::vector<Crew::Worker> order;
   std::size_t most = 0;
@@ -98,7 +114,8 @@ std::vector<Crew::Worker> hardware_threads(const std::vector<Core>& cores) {
     }
     while (!left.empty()) {
       const auto next = std::ranges::min_element(left, {}, [&](const Core* core) {
-        return std::tuple(nodes[core->node].ratio(), caches[core->last_level_cache].ratio());
+        return std::tuple(use_of(*core), nodes[core->node].ratio(),
+                          caches[core->last_level_cache].ratio());
       });
       ++nodes[(*next)->node].taken;
       ++caches[(*next)->last_level_cache].taken;
@@ -121,8 +138,23 @@ MemoryHome Crew::near(int node) const {
   return {MemoryHome::Kind::kNear, {nodes[static_cast<std::size_t>(node)]}};
 }
 
+CpuUse::CpuUse(const Crew& crew) {
+  for (const Crew::Worker& worker : crew.workers) {
+    if (worker.cpu < 0 || index(worker.cpu) >= uses.size()) continue;
+    cpus_.push_back(worker.cpu);
+    ++uses[index(worker.cpu)];
+  }
+}
+
+CpuUse::~CpuUse() {
+  for (const int cpu : cpus_) --uses[index(cpu)];
+}
+
 Crew plan_crew(const Topology& topology, const CrewOptions& options) {
-  const std::vector<Core> cores = allowed_cores(topology, options);
+  std::vector<Core> cores = allowed_cores(topology, options);
+  for (Core& core : cores) {
+    std::ranges::stable_sort(core.cpus, {}, [](int cpu) { return use_of(cpu); });
+  }
   const std::vector<Crew::Worker> order = hardware_threads(cores);
   auto n = static_cast<std::size_t>(options.threads);
   if (n == 0) n = std::min(cores.size(), static_cast<std::size_t>(topology.usable_cores()));

@@ -35,9 +35,22 @@ struct Crew {
   MemoryHome near(int node) const;
 };
 
-/// Chooses cores: one thread each, spread evenly over nodes and last-level caches; second hardware
-/// threads only when there are more threads than cores, and no binding at all when there are more
-/// than hardware threads.
+/// Counts a crew's threads on the hardware threads they are bound to while it lives, so that
+/// plan_crew gives others to the next.
+class CpuUse {
+ public:
+  explicit CpuUse(const Crew& crew);
+  ~CpuUse();
+  CpuUse(const CpuUse&) = delete;
+  CpuUse& operator=(const CpuUse&) = delete;
+
+ private:
+  std::vector<int> cpus_;
+};
+
+/// Chooses cores: those that the fewest threads of this process' teams are bound to, one thread
+/// each, spread evenly over nodes and last-level caches; second hardware threads only when there
+/// are more threads than cores, and no binding at all when there are more than hardware threads.
 /// Errors: std::runtime_error naming the CPUs or nodes that aren't there, and those that are.
 Crew plan_crew(const Topology& topology, const CrewOptions& options);
 

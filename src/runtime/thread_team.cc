@@ -97,7 +97,7 @@ void try_threads(int n) {
 
 struct ThreadTeam::State {
   explicit State(const Crew& the_crew)
-      : crew(the_crew), queues(the_crew.nodes.size()), quota(the_crew.size() - 1) {}
+      : crew(the_crew), queues(the_crew.nodes.size()), quota(the_crew.size() - 1), use(the_crew) {}
 
   /// The pieces whose home is one node.
   struct alignas(64) Queue {
@@ -134,6 +134,7 @@ struct ThreadTeam::State {
   std::exception_ptr failure;
 
   WorkerQuota quota;
+  CpuUse use;
   std::deque<Arena> arenas;
   const pid_t process = getpid();  // whose threads the workers are
 

@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "src/runtime/thread_team.h"
+
 namespace leyden::runtime {
 namespace {
 
@@ -102,6 +104,21 @@ TEST(Crew, RefusesCpusAndNodesThatAreNotThere) {
   EXPECT_THAT(plan(on_nodes("2")), ThrowsMessage<Error>(HasSubstr("may use 0,1")));
   EXPECT_THAT(plan({0, "0", "1"}), ThrowsMessage<Error>(HasSubstr("none of CPUs")));
   EXPECT_THAT(plan(on_cpus("x")), ThrowsMessage<Error>(HasSubstr("--cpus are 'x'")));
+}
+
+TEST(Crew, TakesCoresThatOtherTeamsDontHave) {
+  const Topology t = read_topology("pack:1 [numa] core:4 pu:2");  // cores 0-1, 2-3 ...
+  const auto next = [&](int n) { return cpus_of(plan_crew(t, threads(n))); };
+  EXPECT_THAT(next(2), ElementsAre(0, 2));
+  {
+    const ThreadTeam team(plan_crew(t, threads(2)));
+    EXPECT_THAT(next(2), ElementsAre(4, 6));
+    EXPECT_THAT(next(4), ElementsAre(4, 6, 1, 3));  // the second threads of cores that are taken
+    const ThreadTeam other(plan_crew(t, threads(2)));
+    EXPECT_THAT(next(1), ElementsAre(1));
+    EXPECT_THAT(cpus_of(plan_crew(t, on_cpus("0-1"))), ElementsAre(1));
+  }
+  EXPECT_THAT(next(2), ElementsAre(0, 2));
 }
 
 }  // namespace
