@@ -30,7 +30,8 @@ void keep_best_groups(const formats::ModelConfig& config, Scores choice, Scores 
       second = std::max(second, std::min(best, score));
       best = std::max(best, score);
     }
-    group_score[g] = by_two ? best + second : best;
+    // Finite: two large biases may add up to infinity.
+    group_score[g] = by_two ? std::min(best + second, std::numeric_limits<float>::max()) : best;
   }
   // The kept groups are marked by a score no group has.
   constexpr float kKept = std::numeric_limits<float>::infinity();
