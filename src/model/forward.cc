@@ -143,7 +143,7 @@ void Forward::compute_logits(int first_token, int n_logits, float* logits) {
 }
 
 void Forward::embed(std::span<const std::int32_t> tokens) {
-  team_.run(static_cast<int>(tokens.size()), [&](int t, int) {
+  team_->run(static_cast<int>(tokens.size()), [&](int t, int) {
     const std::byte* const row = w_.embed.row(tokens[index(t)]);
     float* const x = x_.data() + std::ptrdiff_t{t} * c_.hidden_size;
     if (w_.embed.format == quant::WeightFormat::kBf16) {
