@@ -52,12 +52,14 @@ Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
   }
   const bool wants_reserved =
       pages == HugePages::kHugetlb || (pages == HugePages::kAuto && bytes >= kHugePage);
+  std::size_t page = kHugePage;  // a reserved one can be bound as a whole only
   if (wants_reserved && reserved_pages_suffice(bytes, home)) map_reserved();
   if (data_ == nullptr) {
     if (pages == HugePages::kHugetlb) throw std::bad_alloc();
     map_plain(pages);
+    page = kSmallPage;
   }
-  is_bound_ = bind_memory(data_, round_up(bytes, kSmallPage), home);
+  is_bound_ = bind_memory(data_, round_up(bytes, page), home);
 }
 
 /// Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail.

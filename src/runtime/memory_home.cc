@@ -2,16 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 
 #include "src/runtime/hwloc_handle.h"
+#include "src/runtime/zone_info.h"
 
 namespace leyden::runtime {
 namespace {
 
 hwloc_membind_policy_t policy_of(MemoryHome::Kind kind) {
   return kind == MemoryHome::Kind::kInterleave ? HWLOC_MEMBIND_INTERLEAVE : HWLOC_MEMBIND_BIND;
+}
+
+std::size_t kept_of(int os_index) {
+  double boost = 15000;  // Linux' default
+  std::ifstream("/proc/sys/vm/watermark_boost_factor") >> boost;
+  std::ifstream zones("/proc/zoneinfo");
+  return kept_by_kernel(zones, os_index, boost / 10000);
 }
 
 }  // namespace
@@ -40,6 +49,7 @@ NodeMemory node_memory(int os_index) {
       memory.available += kib << 10;
     }
   }
+  memory.available -= std::min(memory.available, kept_of(os_index));
   std::ifstream reserved(folder + "hugepages/hugepages-2048kB/free_hugepages");
   std::size_t pages = 0;
   if (reserved >> pages) memory.free_huge_pages = pages * kHugePage;

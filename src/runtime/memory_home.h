@@ -28,11 +28,12 @@ bool bind_memory(std::byte* data, std::size_t bytes, const MemoryHome& home);
 
 /// What a node has left, in bytes.
 struct NodeMemory {
-  std::size_t available = 0;        // free, or holding what can be read again from disk
+  /// Free, or holding what can be read again from disk, less what the kernel gives to nobody.
+  std::size_t available = 0;
   std::size_t free_huge_pages = 0;  // in reserved 2 MiB pages
 };
 
-/// Reads /sys/devices/system/node. A node that isn't there has nothing.
+/// Reads /sys/devices/system/node and /proc/zoneinfo. A node that isn't there has nothing.
 NodeMemory node_memory(int os_index);
 
 }  // namespace leyden::runtime

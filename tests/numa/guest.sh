@@ -141,6 +141,14 @@ case_full() {
     says "warning: .* of the cache's pages for node 1 don't lie there: node 1 is full" \
     as_planned --numa=interleave
   unfill
+  # Free, but the kernel gives it to nobody.
+  kept=$(cat /proc/sys/vm/min_free_kbytes)
+  fill 1 80
+  echo $((160 * 1024)) >/proc/sys/vm/min_free_kbytes
+  check "kept from programs: auto interleaves" says "interleave" as_planned --numa
+  check "kept from programs: the same bits" same_bits
+  echo "$kept" >/proc/sys/vm/min_free_kbytes
+  unfill
 }
 
 # A machine that is too small: a table, not a kill.
@@ -198,6 +206,7 @@ case_bare() {
 
 case_reserved() {
   check "reserved huge pages: pages as planned" as_planned --numa=split
+  check "reserved huge pages: bound, whoever touches them" as_planned --numa=interleave -t 1
   check "reserved huge pages: the same bits" same_bits --huge-pages hugetlb
 }
 
