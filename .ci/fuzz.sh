@@ -21,11 +21,11 @@ else
   echo 'addresses are random here: not quite the same inputs every time'
 fi
 
-# fuzz PROGRAM: starts from the seeds; an input that breaks something stays.
+# fuzz TARGET: starts from the seeds; an input that breaks something stays.
 fuzz() {
-  local name=${1##*/fuzz_} seeds
+  local name=$1 seeds
   seeds=$(printf '%s,' "tests/fuzz/seeds/$name"/*) # a folder would be read in the file system's order
-  if $still "$1" -seed="$seed" -runs="$runs" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=20000 \
+  if $still build/fuzz/tests/fuzz/fuzz_targets "$name" -seed="$seed" -runs="$runs" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=20000 \
     -print_funcs=0 -artifact_prefix="build/fuzz/$name-" -seed_inputs="${seeds%,}" >"$work/$name.log" 2>&1; then
     printf '%s: %s\n' "$name" "$(grep -o 'DONE *cov: .* corp: [^ ]*\|Done .*' "$work/$name.log" | xargs)"
   else
@@ -36,5 +36,5 @@ fuzz() {
   fi
 }
 export -f fuzz
-find build/fuzz/tests/fuzz -name 'fuzz_*' -type f -executable -print0 |
+find tests/fuzz -name '*_fuzz.cc' -printf '%f\0' | sed -z 's/_fuzz\.cc$//' |
   xargs -0 -n 1 -P $((5 * $(nproc) / 2)) bash -c 'fuzz "$1"' -

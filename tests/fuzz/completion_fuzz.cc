@@ -48,7 +48,7 @@ void must_keep_all(std::string_view text, const text::Message& message) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(completion) {
   if (size < 2) return 0;
   constexpr text::ChatFormat kFormats[] = {text::ChatFormat::kV3, text::ChatFormat::kV31,
                                            text::ChatFormat::kV32};

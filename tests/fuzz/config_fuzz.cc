@@ -20,7 +20,7 @@ const formats::ModelConfig& tiny() {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(config) {
   const std::string_view text = fuzz::text_of(data, size);
   fuzz::accepts([&] {
     const formats::ModelConfig config = formats::parse_model_config(text, "config.json");

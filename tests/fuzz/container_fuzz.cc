@@ -73,7 +73,7 @@ void index_alone(std::string json) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(container) {
   std::string input(fuzz::text_of(data, size));
   if (input.starts_with('{')) {
     index_alone(std::move(input));

@@ -1,21 +1,14 @@
 // Any bytes through the tokenizer and back.
-#include "formats/tokenizer_file.h"
 #include "src/text/stream_decoder.h"
-#include "src/text/tokenizer.h"
+#include "tests/fuzz/demo_tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace leyden;
 
 namespace {
 
-const text::Tokenizer& tokenizer() {
-  static const text::Tokenizer demo(
-      formats::read_tokenizer_file(LEYDEN_SOURCE_DIR "/models/demo/checkpoint/tokenizer.json"));
-  return demo;
-}
-
 std::string streamed(const std::vector<text::TokenId>& tokens) {
-  text::StreamDecoder decoder(tokenizer());
+  text::StreamDecoder decoder(fuzz::demo_tokenizer());
   std::string text;
   for (const text::TokenId token : tokens) {
     const std::string piece = decoder.push(token);
@@ -27,24 +20,26 @@ std::string streamed(const std::vector<text::TokenId>& tokens) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(encode) {
   const std::string_view text = fuzz::text_of(data, size);
-  const std::vector<text::TokenId> tokens = tokenizer().encode_text(text);
-  fuzz::must(tokenizer().decode(tokens) == text, "text comes back");
+  const std::vector<text::TokenId> tokens = fuzz::demo_tokenizer().encode_text(text);
+  fuzz::must(fuzz::demo_tokenizer().decode(tokens) == text, "text comes back");
   for (const text::TokenId token : tokens) {
-    fuzz::must(!tokenizer().is_added(token), "people's text has no added tokens");
+    fuzz::must(!fuzz::demo_tokenizer().is_added(token), "people's text has no added tokens");
   }
-  fuzz::must(tokenizer().decode(tokenizer().encode_trusted(text)) == text, "text comes back");
+  fuzz::must(fuzz::demo_tokenizer().decode(fuzz::demo_tokenizer().encode_trusted(text)) == text,
+             "text comes back");
   fuzz::must(streamed(tokens) == formats::utf8_replace_invalid(text), "a stream says the same");
 
   const std::size_t cut = size / 3;
   const text::Prompt prompt = {{text::Voice::kFormat, std::string(text.substr(0, cut))},
                                {text::Voice::kPeople, std::string(text.substr(cut))}};
-  fuzz::must(tokenizer().decode(tokenizer().encode(prompt)) == text, "a prompt comes back");
+  fuzz::must(fuzz::demo_tokenizer().decode(fuzz::demo_tokenizer().encode(prompt)) == text,
+             "a prompt comes back");
 
   std::vector<text::TokenId> ids;  // two bytes each, so some are no tokens
   for (std::size_t i = 0; i + 1 < size; i += 2) ids.push_back(data[i] + 256 * (data[i + 1] % 16));
-  fuzz::must(streamed(ids) == formats::utf8_replace_invalid(tokenizer().decode(ids)),
+  fuzz::must(streamed(ids) == formats::utf8_replace_invalid(fuzz::demo_tokenizer().decode(ids)),
              "a stream says the same");
   return 0;
 }

@@ -8,17 +8,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
 #include "formats/load_error.h"
 #include "formats/utf8.h"
 
-/// A fuzz target is one file with this function. With clang it is a libFuzzer program (preset
-/// "fuzz"); elsewhere replay.cc feeds it the seeds and simple mutations of them.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
-
 namespace leyden::fuzz {
+
+using Target = int (*)(const std::uint8_t* data, std::size_t size);
+
+/// By name; files make their targets known in any order.
+inline std::map<std::string_view, Target>& targets() {
+  static std::map<std::string_view, Target> known;
+  return known;
+}
 
 /// Ends the program if something that holds for any input doesn't.
 inline void must(bool holds, const char* claim) {
@@ -71,3 +76,9 @@ class MemoryFile {
 };
 
 }  // namespace leyden::fuzz
+
+/// FUZZ_TARGET(NAME) { ... }: what a file NAME_fuzz.cc does with `data` of `size` bytes.
+#define FUZZ_TARGET(name)                                                                         \
+  static int fuzz_##name(const std::uint8_t*, std::size_t);                                       \
+  static const bool name##_is_known = leyden::fuzz::targets().emplace(#name, fuzz_##name).second; \
+  static int fuzz_##name(const std::uint8_t* data, std::size_t size)

@@ -6,7 +6,7 @@
 
 using namespace leyden;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(gguf) {
   constexpr std::size_t kFileBytes = std::size_t{2} << 20;
   constexpr std::int64_t kMaxCols = 1 << 20;
   const fuzz::MemoryFile file(fuzz::text_of(data, size), kFileBytes);

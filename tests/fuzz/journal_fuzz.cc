@@ -31,13 +31,13 @@ void seal_entries(std::string& entries) {
   }
 }
 
-bool same(const formats::WrittenPiece& a, const formats::WrittenPiece& b) {
+bool same_piece(const formats::WrittenPiece& a, const formats::WrittenPiece& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(journal) {
   static_assert(sizeof(formats::WrittenPiece) == kPiece);
   if (size < 1) return 0;
   static const std::string good_header = header();
@@ -55,9 +55,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   }
   const formats::WriteJournal journal(memory.path(), kIdentity, formats::Unfinished::kKeep);
   const auto& after = journal.recovered();
-  fuzz::must(after.size() == before.size() + 1 && same(after.back(), piece),
+  fuzz::must(after.size() == before.size() + 1 && same_piece(after.back(), piece),
              "what is added is found, whatever lay behind the last good entry");
-  fuzz::must(std::equal(before.begin(), before.end(), after.begin(), same),
+  fuzz::must(std::equal(before.begin(), before.end(), after.begin(), same_piece),
              "what was found is found again");
   return 0;
 }

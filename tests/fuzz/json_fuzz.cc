@@ -6,7 +6,7 @@
 
 using namespace leyden;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(json) {
   const std::string_view text = fuzz::text_of(data, size);
   fuzz::accepts([&] {
     const formats::Json document = formats::parse_json(text, "input");

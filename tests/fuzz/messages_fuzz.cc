@@ -2,21 +2,14 @@
 #include <algorithm>
 
 #include "formats/json.h"
-#include "formats/tokenizer_file.h"
 #include "src/text/chat_format.h"
 #include "src/text/message.h"
-#include "src/text/tokenizer.h"
+#include "tests/fuzz/demo_tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace leyden;
 
 namespace {
-
-const text::Tokenizer& tokenizer() {
-  static const text::Tokenizer demo(
-      formats::read_tokenizer_file(LEYDEN_SOURCE_DIR "/models/demo/checkpoint/tokenizer.json"));
-  return demo;
-}
 
 void render_all(const std::vector<text::Message>& messages) {
   for (const auto format :
@@ -26,7 +19,8 @@ void render_all(const std::vector<text::Message>& messages) {
         try {
           const text::Prompt prompt = text::render(format, messages, {.thinking = thinking});
           const std::string whole = text::joined(prompt);
-          fuzz::must(tokenizer().decode(tokenizer().encode(prompt)) == whole, "nothing is lost");
+          fuzz::must(fuzz::demo_tokenizer().decode(fuzz::demo_tokenizer().encode(prompt)) == whole,
+                     "nothing is lost");
         } catch (const text::ChatError&) {
           return;  // the format has no form for these messages
         }
@@ -37,7 +31,7 @@ void render_all(const std::vector<text::Message>& messages) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(messages) {
   fuzz::accepts([&] {
     const formats::Json document = formats::parse_json(fuzz::text_of(data, size), "input");
     const formats::JsonField line(document, "input");

@@ -1,5 +1,5 @@
-// Feeds a fuzz target its seeds, each as it is and in some hundred mutations: what every build and
-// sanitizer can do without libFuzzer. replay FILE|FOLDER...
+// Feeds a fuzz target its seeds, each as it is and in some hundred mutations: what a build can do
+// without libFuzzer. replay TARGET FILE|FOLDER...
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -17,10 +17,6 @@ constexpr int kMutations = 100;
 std::string contents(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void feed(const std::string& bytes) {
-  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
 /// One to four changes: a byte, a stretch gone, a stretch doubled, a number's extreme.
@@ -50,8 +46,11 @@ std::string mutated(std::string bytes, std::mt19937& random) {
   return bytes;
 }
 
-void replay(const fs::path& seed) {
+void replay(leyden::fuzz::Target target, const fs::path& seed) {
   const std::string bytes = contents(seed);
+  const auto feed = [&](const std::string& input) {
+    target(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+  };
   feed(bytes);
   std::mt19937 random(static_cast<unsigned>(bytes.size()));
   for (int i = 0; i < kMutations; ++i) feed(mutated(bytes, random));
@@ -60,8 +59,10 @@ void replay(const fs::path& seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const auto target = leyden::fuzz::targets().find(argc > 1 ? argv[1] : "");
+  leyden::fuzz::must(target != leyden::fuzz::targets().end(), "the target is known");
   std::vector<fs::path> seeds;
-  for (int i = 1; i < argc; ++i) {
+  for (int i = 2; i < argc; ++i) {
     if (!fs::is_directory(argv[i])) {
       seeds.emplace_back(argv[i]);
       continue;
@@ -70,6 +71,6 @@ int main(int argc, char** argv) {
   }
   leyden::fuzz::must(!seeds.empty(), "there are seeds");
   std::sort(seeds.begin(), seeds.end());
-  for (const fs::path& seed : seeds) replay(seed);
+  for (const fs::path& seed : seeds) replay(target->second, seed);
   std::printf("%zu seeds\n", seeds.size());
 }

@@ -21,7 +21,7 @@ void check(const std::vector<formats::SafetensorsEntry>& entries, std::uint64_t 
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(safetensors) {
   const std::string_view text = fuzz::text_of(data, size);
   const fuzz::MemoryFile whole(text);
   fuzz::accepts([&] {

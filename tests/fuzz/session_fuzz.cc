@@ -29,7 +29,7 @@ void read(const std::string& bytes) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(session) {
   std::string input(fuzz::text_of(data, size));
   if (input.starts_with('{')) input.insert(0, formats::kFileHeaderBytes, '\0');
   read(input);

@@ -5,7 +5,7 @@
 
 using namespace leyden;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(tokenizer) {
   fuzz::accepts([&] {
     formats::TokenizerSpec spec =
         formats::parse_tokenizer_json(fuzz::text_of(data, size), "tokenizer.json");
