@@ -2,6 +2,8 @@
 // machine multiplies and reads at most, measured before and after each entry (hosts drift).
 //   score/...   the scan alone: no key reaches the threshold. 1 layer lies in the last-level cache,
 //               16 layers don't.
+//   chosen/...  the scores of 2048 keys that lie anywhere among 65536, those that the token before
+//               chose; one thread.
 //   select/...  what a decoded token does per layer: Indexer::select, for keys whose scores come in
 //               some order; over_score_% is what it takes beyond the scan alone. Of the level that
 //               LEYDEN_ISA names.
@@ -154,6 +156,41 @@ void score(benchmark::State& state, simd::Isa isa, simd::IndexFormat format, int
   limits.measure();
   limits.report(state, seconds, static_cast<double>(keys.cache().index_bytes()) * kKeys,
                 kMacsPerQuery);
+}
+
+void score_chosen(benchmark::State& state, simd::Isa isa, simd::IndexFormat format) {
+  constexpr std::int32_t kChosen = 2048;
+  const simd::Kernels& k = simd::kernels(isa);
+  Keys keys(format, 1);
+  keys.fill_with_noise();
+  const Query query;
+  std::vector<std::int32_t> position(kChosen);
+  std::vector<const std::byte*> tile(kChosen);
+  std::mt19937 rng(3);
+  for (std::int32_t i = 0; i < kChosen; ++i) {  // ascending and irregular
+    constexpr std::int32_t kStride = kKeys / kChosen;
+    const std::int32_t p = i * kStride + static_cast<std::int32_t>(rng() % kStride);
+    position[static_cast<std::size_t>(i)] = p;
+    tile[static_cast<std::size_t>(i)] = keys.cache().index_tile(0, p);
+  }
+  std::vector<float> scores(kChosen);
+  simd::IndexScoreArgs args;
+  args.tile = tile.data();
+  args.position = position.data();
+  args.n_keys = kChosen;
+  args.query = query.view();
+  args.score = scores.data();
+  const auto score = format == simd::IndexFormat::kInt8   ? k.index_score_int8
+                     : format == simd::IndexFormat::kBf16 ? k.index_score_bf16
+                                                          : k.index_score_f32;
+  Limits limits = limits_of(team_of(1), k, format);
+  limits.measure();
+  const Clock::time_point start = Clock::now();
+  for (auto _ : state) score(args);
+  const double seconds = seconds_since(start) / static_cast<double>(state.iterations());
+  limits.measure();
+  limits.report(state, seconds, static_cast<double>(keys.cache().index_bytes()) * kChosen,
+                double{kHeads} * kDim * kChosen);
 }
 
 enum class Order { kRandom, kAscending, kDescending, kEqual, kDecode };
@@ -315,6 +352,10 @@ void register_all() {
   for (const auto& [format, format_name] : kFormats) {
     for (const simd::Isa isa : simd::available_isas()) {
       if (isa == simd::Isa::kScalar) continue;
+      const std::string chosen =
+          std::string("chosen/") + format_name + "/" + std::string(simd::name(isa));
+      RegisterBenchmark(chosen.c_str(),
+                        [=](benchmark::State& state) { score_chosen(state, isa, format); });
       for (const int layers : {1, 16}) {
         for (const int n : {1, 2}) {
           const std::string name = std::string("score/") + format_name + "/" +

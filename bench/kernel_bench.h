@@ -12,6 +12,7 @@
 #include <span>
 
 #include "simd/kernels.h"
+#include "src/runtime/memory.h"
 #include "src/runtime/thread_team.h"
 
 // What the benchmarks of kernels share: teams, the limits they compare themselves with, main.
@@ -78,6 +79,39 @@ class Limits {
   bool is_integer_;
   double read_gb_per_second_ = 0, gmac_per_second_ = 0;
 };
+
+/// Bytes a second that one thread reads with the kernels of a level out of as much memory as a
+/// second-level cache holds.
+inline double cache_rate(const simd::Kernels& kernels) {
+  constexpr std::size_t kCacheBytes = std::size_t{256} << 10;
+  static const runtime::Array<std::byte> memory(kCacheBytes);
+  constexpr int kPasses = 2000;
+  double best = 0;
+  for (int i = 0; i < 3; ++i) {
+    const Clock::time_point start = Clock::now();
+    for (int pass = 0; pass < kPasses; ++pass) {
+      benchmark::DoNotOptimize(kernels.read_all(memory.data(), kCacheBytes));
+    }
+    const double seconds = seconds_since(start);
+    best = std::max(best, kPasses * static_cast<double>(kCacheBytes) / seconds);
+  }
+  return best;
+}
+
+/// An entry of one thread: `run` reads and writes `bytes` that a cache holds. Its share of
+/// cache_rate says how far it is from being limited by that; what multiplies, divides or compares
+/// much isn't, and no other limit of it is measured.
+template <class Run>
+void run_in_cache(benchmark::State& state, const simd::Kernels& kernels, double bytes,
+                  const Run& run) {
+  const double limit = cache_rate(kernels);
+  const Clock::time_point start = Clock::now();
+  for (auto _ : state) run();
+  const double seconds = seconds_since(start);
+  const double rate = static_cast<double>(state.iterations()) * bytes / seconds;
+  state.counters["GB/s"] = rate / 1e9;
+  state.counters["of_cache_%"] = 100 * rate / limit;
+}
 
 /// What main does after it has registered the entries.
 inline int run_benchmarks(int argc, char** argv) {
