@@ -8,7 +8,7 @@
 //               some order; over_score_% is what it takes beyond the scan alone. Of the level that
 //               LEYDEN_ISA names.
 //   prefill/... the same for 512 queries at once, per query.
-//   merge/...   what remains for one thread when many have scanned.
+//   merge/...   what remains for one thread when many have scanned; GB/s counts the candidates.
 
 #include <algorithm>
 #include <cmath>
@@ -262,6 +262,8 @@ void select(benchmark::State& state, Order order, int n_threads) {
   Indexer indexer(keys.config(), simd::IndexFormat::kInt8, 1, team.crew());
   Steps steps(order, direction, 1);
   const Query query;
+  Limits limits = limits_of(team, simd::kernels(), simd::IndexFormat::kInt8);
+  limits.measure();
   double scan_seconds = 0, select_seconds = 0;
   for (auto _ : state) {
     steps.prepare_next(indexer, 0);
@@ -277,6 +279,9 @@ void select(benchmark::State& state, Order order, int n_threads) {
     scan_layer(team, keys.cache(), 0, simd::kernels().index_scan_int8, query.view());
     scan_seconds += seconds_since(start);
   }
+  limits.measure();
+  limits.report(state, select_seconds / static_cast<double>(state.iterations()),
+                static_cast<double>(keys.cache().index_bytes()) * kKeys, kMacsPerQuery);
   state.counters["score_ms"] = 1e3 * scan_seconds / static_cast<double>(state.iterations());
   state.counters["over_score_%"] = 100 * (select_seconds / scan_seconds - 1);
 }
@@ -335,11 +340,12 @@ void merge(benchmark::State& state, int n_threads, bool warm) {
     }
     n_candidates += best[i].count;
   }
-  for (auto _ : state) {
+  const double bytes = static_cast<double>(n_candidates) * (sizeof(float) + sizeof(std::int32_t));
+  run_in_cache(state, simd::kernels(), bytes, [&] {
     simd::top_k_reset(best[0], kTopK, floor);
     for (std::size_t i = 1; i < n_buffers; ++i) simd::kernels().top_k_merge(best[0], best[i]);
     benchmark::DoNotOptimize(simd::top_k_positions(best[0], out.data()));
-  }
+  });
   state.counters["candidates"] = static_cast<double>(n_candidates);
 }
 
