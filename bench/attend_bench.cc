@@ -46,14 +46,14 @@ class Values {
   std::uint64_t state_ = 1;
 };
 
-runtime::Memory& cache_memory() {
-  static runtime::Memory memory(kCacheBytes);
+const runtime::NodeBuffers& cache_memory() {
+  static const runtime::NodeBuffers memory(team_of(1).crew(), kCacheBytes);
   return memory;
 }
 
 /// One core's limits.
 Limits limits_of(const simd::Kernels& kernels, bool is_integer) {
-  return {team_of(1), kernels, {cache_memory().data(), kCacheBytes}, is_integer};
+  return {team_of(1), kernels, cache_memory(), is_integer};
 }
 
 /// Queries as a kernel wants them, and the bytes from one to the next.
@@ -102,6 +102,7 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
   const simd::Kernels& k = simd::kernels(isa);
   const std::size_t row_bytes = simd::kv_row_bytes(format.format, kLatent, kRope);
   const std::size_t n_rows = kCacheBytes / row_bytes;
+  std::byte* const cache = cache_memory().on(0);
   Values values;
   const Queries queries = make_queries(k, format.format != simd::KvFormat::kF32, n_heads, kLatent,
                                        kRope, 0.05f, values);
@@ -109,11 +110,9 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
   for (std::size_t i = 0; i < n_rows; ++i) {
     if (i < 1024) {
       values.fill(x, 1.0f);
-      (k.*format.store)(x.data(), x.data() + kLatent, kLatent, kRope,
-                        cache_memory().data() + i * row_bytes);
+      (k.*format.store)(x.data(), x.data() + kLatent, kLatent, kRope, cache + i * row_bytes);
     } else {
-      std::memcpy(cache_memory().data() + i * row_bytes,
-                  cache_memory().data() + values.below(1024) * row_bytes, row_bytes);
+      std::memcpy(cache + i * row_bytes, cache + values.below(1024) * row_bytes, row_bytes);
     }
   }
   runtime::Array<float> max(2 * index(n_heads)), sum(2 * index(n_heads)),
@@ -128,7 +127,7 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
     // Ascending and irregular: one row out of each run of n_rows / n_chosen.
     const std::size_t stride = n_rows / rows.size();
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      rows[i] = cache_memory().data() + (i * stride + values.below(stride)) * row_bytes;
+      rows[i] = cache + (i * stride + values.below(stride)) * row_bytes;
     }
     const Clock::time_point start = Clock::now();
     for (int first = 0; first < n_chosen; first += simd::kKeyChunk) {

@@ -1,7 +1,8 @@
 // The lightning indexer at DeepSeek-V3.2's shape (64 heads of 128, top 2048), beside what the
-// machine multiplies and reads at most, measured before and after each entry (hosts drift).
-//   score/...   the scan alone: no key reaches the threshold. 1 layer lies in the last-level cache,
-//               16 layers don't.
+// machine multiplies and reads at most, measured before and after each entry (hosts drift). Teams
+// are bound to cores; on several nodes pages of keys go to them in turn, as leyden's cache.
+//   score/...   the scan alone: no key reaches the threshold. 1 layer (8.6 MB of int8) lies in the
+//               last-level cache, 16 layers don't, unless many cores' caches hold 138 MB.
 //   chosen/...  the scores of 2048 keys that lie anywhere among 65536, those that the token before
 //               chose; one thread.
 //   select/...  what a decoded token does per layer: Indexer::select, for keys whose scores come in
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -35,13 +35,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// A team's limits for products with keys of a format.
 Limits limits_of(runtime::ThreadTeam& team, const simd::Kernels& kernels,
                  simd::IndexFormat format) {
-  constexpr std::size_t kBytes = std::size_t{512} << 20;
-  static const runtime::Memory memory = [] {
-    runtime::Memory m(kBytes);
-    std::memset(m.data(), 1, kBytes);
-    return m;
-  }();
-  return {team, kernels, {memory.data(), kBytes}, format == simd::IndexFormat::kInt8};
+  constexpr std::size_t kBytes = std::size_t{1} << 30;
+  return {team, kernels, memory_of(team, kBytes, 0x0101010101010101),
+          format == simd::IndexFormat::kInt8};
 }
 
 formats::ModelConfig config_of(int layers) { return synthetic_config("v3.2", layers, 0); }
@@ -58,8 +54,9 @@ std::vector<float> noise(std::size_t n, unsigned seed) {
 /// of that direction scores them in the lengths' order.
 class Keys {
  public:
-  Keys(simd::IndexFormat format, int layers)
-      : config_(config_of(layers)), cache_(config_, {simd::KvFormat::kBf16, format}) {
+  Keys(simd::IndexFormat format, int layers, const runtime::Crew& crew)
+      : config_(config_of(layers)),
+        cache_(config_, {simd::KvFormat::kBf16, format}, crew.nodes_to_share()) {
     cache_.reserve(0, kKeys);
   }
 
@@ -113,34 +110,39 @@ struct Query {
 /// Scores all keys of a layer; none reaches the threshold.
 void scan_layer(runtime::ThreadTeam& team, const KvCache& cache, int layer, simd::IndexScanFn* scan,
                 const simd::IndexQuery& query) {
-  constexpr std::int32_t kPage = KvCache::kPageTokens, kPagesPerPiece = 4;  // as Indexer
-  team.run(kKeys / kPage / kPagesPerPiece, [&](int piece, int) {
+  constexpr std::int32_t kPage = KvCache::kPageTokens, kPages = kKeys / kPage;
+  const std::int32_t per_piece = std::clamp(kPages / (4 * team.size()), 1, 4);  // as Indexer
+  const auto scan_piece = [&](int piece, int) {
     simd::TopK best;
     best.threshold = kInfinity;
     best.capacity = simd::kTopKPush;
-    for (int i = 0; i < kPagesPerPiece; ++i) {
-      const bool is_last = i + 1 == kPagesPerPiece;
-      const int page = piece * kPagesPerPiece + i;
-      const int next = is_last ? page + kPagesPerPiece * (team.size() - 1) + 1 : page + 1;
+    for (int i = 0; i < per_piece; ++i) {
+      const bool is_last = i + 1 == per_piece;
+      const int page = piece * per_piece + i;
+      if (page == kPages) break;
+      const int next = is_last ? page + per_piece * (team.size() - 1) + 1 : page + 1;
       simd::IndexScanArgs args;
       args.tiles = cache.index_tile(layer, page * kPage);
       args.n_keys = kPage;
       args.first_position = page * kPage;
       args.query = query;
       args.best = &best;
-      args.next = next * kPage < kKeys ? cache.index_tile(layer, next * kPage) : nullptr;
+      args.next = next < kPages ? cache.index_tile(layer, next * kPage) : nullptr;
       scan(args);
     }
-  });
+  };
+  team.run((kPages + per_piece - 1) / per_piece, scan_piece,
+           [&](int piece) { return cache.node_of(piece * per_piece * kPage); });
 }
 
 void score(benchmark::State& state, simd::Isa isa, simd::IndexFormat format, int layers,
            int n_threads) {
   const simd::Kernels& k = simd::kernels(isa);
-  Keys keys(format, layers);
+  runtime::ThreadTeam& team = team_of(n_threads);
+  const runtime::ThreadBinding bound = team.bind_caller();
+  Keys keys(format, layers, team.crew());
   keys.fill_with_noise();
   const Query query;
-  runtime::ThreadTeam& team = team_of(n_threads);
   const auto scan = format == simd::IndexFormat::kInt8   ? k.index_scan_int8
                     : format == simd::IndexFormat::kBf16 ? k.index_scan_bf16
                                                          : k.index_scan_f32;
@@ -161,7 +163,9 @@ void score(benchmark::State& state, simd::Isa isa, simd::IndexFormat format, int
 void score_chosen(benchmark::State& state, simd::Isa isa, simd::IndexFormat format) {
   constexpr std::int32_t kChosen = 2048;
   const simd::Kernels& k = simd::kernels(isa);
-  Keys keys(format, 1);
+  runtime::ThreadTeam& team = team_of(1);
+  const runtime::ThreadBinding bound = team.bind_caller();
+  Keys keys(format, 1, team.crew());
   keys.fill_with_noise();
   const Query query;
   std::vector<std::int32_t> position(kChosen);
@@ -183,7 +187,7 @@ void score_chosen(benchmark::State& state, simd::Isa isa, simd::IndexFormat form
   const auto score = format == simd::IndexFormat::kInt8   ? k.index_score_int8
                      : format == simd::IndexFormat::kBf16 ? k.index_score_bf16
                                                           : k.index_score_f32;
-  Limits limits = limits_of(team_of(1), k, format);
+  Limits limits = limits_of(team, k, format);
   limits.measure();
   const Clock::time_point start = Clock::now();
   for (auto _ : state) score(args);
@@ -252,8 +256,9 @@ std::vector<float> rotated(std::vector<float> x) {
 
 void select(benchmark::State& state, Order order, int n_threads) {
   runtime::ThreadTeam& team = team_of(n_threads);
+  const runtime::ThreadBinding bound = team.bind_caller();
   const std::vector<float> direction = noise(kDim, 6);
-  Keys keys(simd::IndexFormat::kInt8, 1);
+  Keys keys(simd::IndexFormat::kInt8, 1, team.crew());
   if (order == Order::kDecode) {
     keys.fill_with_noise();
   } else {
@@ -289,7 +294,8 @@ void select(benchmark::State& state, Order order, int n_threads) {
 void prefill(benchmark::State& state, int n_threads) {
   constexpr int kQueries = 512;
   runtime::ThreadTeam& team = team_of(n_threads);
-  Keys keys(simd::IndexFormat::kInt8, 1);
+  const runtime::ThreadBinding bound = team.bind_caller();
+  Keys keys(simd::IndexFormat::kInt8, 1, team.crew());
   keys.fill_with_noise();
   Indexer indexer(keys.config(), simd::IndexFormat::kInt8, kQueries, team.crew());
   Steps steps(Order::kDecode, noise(kDim, 6), kQueries);
@@ -363,7 +369,7 @@ void register_all() {
       RegisterBenchmark(chosen.c_str(),
                         [=](benchmark::State& state) { score_chosen(state, isa, format); });
       for (const int layers : {1, 16}) {
-        for (const int n : {1, 2}) {
+        for (const int n : thread_counts()) {
           const std::string name = std::string("score/") + format_name + "/" +
                                    std::string(simd::name(isa)) +
                                    "/layers:" + std::to_string(layers) + threads(n);
@@ -383,7 +389,7 @@ void register_all() {
           ->Unit(benchmark::kMicrosecond);
     }
   }
-  for (const int n : {1, 2}) {
+  for (const int n : thread_counts()) {
     for (const auto& [order, name] : kOrders) {
       RegisterBenchmark((std::string("select/") + name + threads(n)).c_str(),
                         [=](benchmark::State& state) { select(state, order, n); })

@@ -7,13 +7,18 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
-#include <span>
+#include <set>
+#include <tuple>
+#include <vector>
 
 #include "simd/kernels.h"
 #include "src/runtime/memory.h"
+#include "src/runtime/node_buffers.h"
 #include "src/runtime/thread_team.h"
+#include "src/runtime/topology.h"
 
 // What the benchmarks of kernels share: teams, the limits they compare themselves with, main.
 namespace leyden {
@@ -24,30 +29,61 @@ inline double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// A team as leyden makes it, bound to cores. What runs it binds the caller, too (bind_caller).
 inline runtime::ThreadTeam& team_of(int n_threads) {
   static std::map<int, std::unique_ptr<runtime::ThreadTeam>> teams;
   std::unique_ptr<runtime::ThreadTeam>& team = teams[n_threads];
-  if (!team) team = std::make_unique<runtime::ThreadTeam>(n_threads);
+  if (!team) {
+    team = std::make_unique<runtime::ThreadTeam>(
+        runtime::plan_crew(runtime::read_topology(), {n_threads, "", ""}));
+  }
   return *team;
+}
+
+/// One thread, two, and as many as leyden takes by itself: one for every core.
+inline std::set<int> thread_counts() { return {1, 2, runtime::read_topology().usable_cores()}; }
+
+/// Memory larger than the caches, in equal parts on the nodes of a team, in which `pattern` repeats
+/// itself. Teams of the same nodes share it. bytes: of all parts.
+inline const runtime::NodeBuffers& memory_of(const runtime::ThreadTeam& team, std::size_t bytes,
+                                             std::uint64_t pattern) {
+  using Key = std::tuple<std::vector<int>, std::size_t, std::uint64_t>;
+  static std::map<Key, runtime::NodeBuffers> all;
+  const runtime::Crew& crew = team.crew();
+  runtime::NodeBuffers& memory = all[{crew.nodes, bytes, pattern}];
+  if (memory.n_nodes() == 0) {
+    memory = runtime::NodeBuffers(crew, bytes / static_cast<std::size_t>(crew.n_nodes()));
+    for (int node = 0; node < memory.n_nodes(); ++node) {
+      std::byte* const data = memory.on(node);
+      for (std::size_t i = 0; i < memory.bytes(); i += 8) std::memcpy(data + i, &pattern, 8);
+    }
+  }
+  return memory;
 }
 
 /// What a team reads and multiplies at most with the kernels of a level: the best of all
 /// measurements. Measure before and after an entry, because hosts drift.
 class Limits {
  public:
-  /// memory: larger than the caches and touched before; is_integer: which products count.
-  Limits(runtime::ThreadTeam& team, const simd::Kernels& kernels, std::span<const std::byte> memory,
-         bool is_integer)
-      : team_(&team), kernels_(&kernels), memory_(memory), is_integer_(is_integer) {}
+  /// memory: on the team's nodes, which read their own; larger than the caches and touched before.
+  /// is_integer: which products count.
+  Limits(runtime::ThreadTeam& team, const simd::Kernels& kernels,
+         const runtime::NodeBuffers& memory, bool is_integer)
+      : team_(&team), kernels_(&kernels), memory_(&memory), is_integer_(is_integer) {}
 
   void measure() {
     constexpr std::size_t kPiece = std::size_t{4} << 20;
     std::atomic<std::uint64_t> sink = 0;
+    const auto n_pieces = static_cast<int>(memory_->bytes() / kPiece);  // of a node
     Clock::time_point start = Clock::now();
-    team_->run(static_cast<int>(memory_.size() / kPiece), [&](int piece, int) {
-      sink += kernels_->read_all(memory_.data() + static_cast<std::size_t>(piece) * kPiece, kPiece);
-    });
-    const auto bytes = static_cast<double>(memory_.size() / kPiece * kPiece);
+    team_->run(
+        n_pieces * memory_->n_nodes(),
+        [&](int piece, int) {
+          const auto offset = static_cast<std::size_t>(piece % n_pieces) * kPiece;
+          sink += kernels_->read_all(memory_->on(piece / n_pieces) + offset, kPiece);
+        },
+        [&](int piece) { return piece / n_pieces; });
+    const double bytes = static_cast<double>(kPiece) * n_pieces * memory_->n_nodes();
     read_gb_per_second_ = std::max(read_gb_per_second_, bytes / 1e9 / seconds_since(start));
 
     constexpr std::int64_t kRounds = 20000;
@@ -75,7 +111,7 @@ class Limits {
  private:
   runtime::ThreadTeam* team_;
   const simd::Kernels* kernels_;
-  std::span<const std::byte> memory_;
+  const runtime::NodeBuffers* memory_;
   bool is_integer_;
   double read_gb_per_second_ = 0, gmac_per_second_ = 0;
 };
