@@ -73,13 +73,20 @@ json report_fit(const PlanOptions& options, const PlannedModel& plan, const runt
 
 json report_estimates(const PlanOptions& options, const PlannedModel& plan, std::int64_t context,
                       NodeRates rates, bool assumed, std::FILE* out) {
-  fmt::print(
-      out,
-      "decoding with {} tokens in the cache, by the placement this program would make,\n"
-      "on nodes that read {:.1f} GB/s of their own and {:.1f} GB/s of other memory{};\n"
-      "calculated: as if reading were all that takes time\n",
-      context, rates.local, rates.remote,
-      assumed ? " (the latter assumed: half; the former measured here)" : " (measured here)");
+  fmt::print(out,
+             "decoding with {} tokens in the cache, by the placement this program would make,\n",
+             context);
+  if (rates.local > 0) {
+    fmt::print(
+        out,
+        "on nodes that read {:.1f} GB/s of their own and {:.1f} GB/s of other memory{};\n"
+        "calculated: as if reading were all that takes time\n",
+        rates.local, rates.remote,
+        assumed ? " (the latter assumed: half; the former measured here)" : " (measured here)");
+  } else {
+    fmt::print(out,
+               "calculated; how fast nodes read wasn't measured, so neither is there a speed\n");
+  }
   if (!plan.counts.empty()) {
     fmt::print(out, "experts spread by how often they are used, and chosen as often\n");
   }
@@ -101,10 +108,10 @@ json report_estimates(const PlanOptions& options, const PlannedModel& plan, std:
                                : static_cast<double>(std::ranges::max(e.placement.arena_bytes));
       fmt::print(out,
                  "{:>5}  {:<11} {:>10.2f} GB {:>10.3f} GB {:>11.3f} GB {:>10.3f} GB {:>12.1f}% "
-                 "{:>9.2f}\n",
+                 "{:>9}\n",
                  n, name(policy), gigabytes(arena), gigabytes(e.local_bytes),
                  gigabytes(e.remote_bytes), gigabytes(e.exchanged.total()), 100 * e.busiest_share,
-                 e.tokens_per_second);
+                 rates.local > 0 ? fmt::format("{:.2f}", e.tokens_per_second) : "unknown");
       rows.push_back({{"nodes", n},
                       {"policy", name(policy)},
                       {"largest_node_bytes", arena},
@@ -116,7 +123,7 @@ json report_estimates(const PlanOptions& options, const PlannedModel& plan, std:
                         {"partials", e.exchanged.partials}}},
                       {"experts_by_use", e.placement.by_use},
                       {"busiest_share", e.busiest_share},
-                      {"tokens_per_second", e.tokens_per_second}});
+                      {"tokens_per_second", rates.local > 0 ? json(e.tokens_per_second) : json()}});
     }
   }
   return rows;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/runtime/available_memory.h"
 #include "src/runtime/machine_limits.h"
 #include "src/runtime/memory.h"
 
@@ -30,7 +31,9 @@ NodeRates report_node_rates(const runtime::Topology& machine, const runtime::Cre
     for (const runtime::Node& node : machine.nodes) {
       // As much as fits easily, as little as is still beyond the caches.
       constexpr std::size_t kLeast = std::size_t{32} << 20, kMost = std::size_t{1} << 30;
-      const std::size_t there_is = runtime::node_memory(node.os_index).available;
+      // A cgroup or ulimit may leave less than the node has.
+      const std::size_t there_is = std::min<std::size_t>(
+          runtime::node_memory(node.os_index).available, runtime::available_memory().bytes);
       if (there_is / 4 < kLeast) {
         row += fmt::format(" {:>8}", "full");
         continue;
@@ -48,6 +51,9 @@ NodeRates report_node_rates(const runtime::Topology& machine, const runtime::Cre
           {{"threads_of", reader}, {"memory_of", node.os_index}, {"gb_per_second", rate}});
     }
     if (machine.nodes.size() > 1) fmt::print(out, "  node {:<10}{}\n", reader, row);
+  }
+  if (rates.local == 0) {
+    fmt::print(out, "a node's reading not measured: too little memory is available\n");
   }
   return rates;
 }

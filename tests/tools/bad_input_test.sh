@@ -830,6 +830,28 @@ test_little_address_space_is_a_sentence() {
     [[ $status == 0 ]] || refuses
   done
 }
+test_a_machine_is_measured_in_what_a_limit_leaves() {
+  if [[ -n $sanitizers ]]; then
+    echo "skipped: sanitizers need terabytes of address space, so a limit isn't tested"
+    return
+  fi
+  local megabytes expected
+  while read -r megabytes expected; do
+    called="leyden machine -t 1, ulimit -v $megabytes MB"
+    (
+      ulimit -v $((megabytes * 1024))
+      timeout 60 "$leyden" machine -t 1 --plan lite --json "$work/machine.json" >"$work/out" 2>"$work/err" </dev/null
+    )
+    status=$?
+    exits 0
+    says out "$expected"
+    grep -q '"estimates":\[{.*"fits":' "$work/machine.json" || fail "no figures of the plan"
+    rm -f "$work/machine.json"
+  done <<'END'
+700 on nodes that read
+140 how fast nodes read wasn't measured
+END
+}
 test_a_context_longer_than_memory_is_refused_with_a_table() {
   cp -r "$checkpoint" "$work/long"
   sed -i 's/"max_position_embeddings": *[0-9]*/"max_position_embeddings": 250000000/' "$work/long/config.json"
