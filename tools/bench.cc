@@ -6,7 +6,6 @@
 #include "formats/model_config.h"
 #include "simd/kernels.h"
 #include "src/benchmark.h"
-#include "src/runtime/cores.h"
 #include "tools/bench_report.h"
 #include "tools/commands.h"
 #include "tools/demo_model.h"
@@ -63,12 +62,12 @@ void run_bench(BenchOptions options) {
   if (options.prefill.empty() && options.decode.empty()) {
     throw CLI::ValidationError("--prefill, --decode", "there is no test to run");
   }
-  if (options.threads.empty()) options.threads = {runtime::usable_cores()};
   std::vector<ModelOptions> models;
   if (options.synthetic.empty()) models.push_back(options.model);
   check_json_target(options.json_file, files_of(options.model.engine), models);
   std::string model_name;
   const auto engine = load(options, model_name);
+  if (options.threads.empty()) options.threads = {engine->options().threads};
 
   Report report(format, model_name, engine->options().weights,
                 std::string(simd::name(simd::kernels().isa)), human_output(options.json_file));

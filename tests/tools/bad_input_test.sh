@@ -830,6 +830,13 @@ test_little_address_space_is_a_sentence() {
     [[ $status == 0 ]] || refuses
   done
 }
+test_bench_computes_on_chosen_cpus_alone() {
+  local cpu
+  cpu=$(awk '/^Cpus_allowed_list/ {print int($2)}' /proc/self/status)
+  call bench -m "$checkpoint" --cpus "$cpu" --prefill 1 --repeat 1 --format jsonl
+  exits 0
+  says out '"threads":1,'
+}
 test_a_machine_is_measured_in_what_a_limit_leaves() {
   if [[ -n $sanitizers ]]; then
     echo "skipped: sanitizers need terabytes of address space, so a limit isn't tested"
