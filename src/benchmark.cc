@@ -140,6 +140,13 @@ void check_limits(const runtime::MachineLimits& before, const runtime::MachineLi
           after.integer_gmac_per_second);
 }
 
+}  // namespace
+
+double median_rate(std::vector<double> rates) {
+  for (double& rate : rates) rate = 1 / rate;
+  return 1 / median(std::move(rates));
+}
+
 void require_room(const BenchmarkPlan& plan, std::int64_t context) {
   for (const std::int32_t depth : plan.depths) {
     if (depth > context) {
@@ -154,13 +161,6 @@ void require_room(const BenchmarkPlan& plan, std::int64_t context) {
       }
     }
   }
-}
-
-}  // namespace
-
-double median_rate(std::vector<double> rates) {
-  for (double& rate : rates) rate = 1 / rate;
-  return 1 / median(std::move(rates));
 }
 
 void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkPlan& plan,

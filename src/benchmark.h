@@ -39,6 +39,10 @@ struct BenchmarkRow {
 /// The rate that belongs to the median time, as the times of the parts are medians of times.
 double median_rate(std::vector<double> rates);
 
+/// Refuses a plan that a context of so many tokens has no room for, before a model is loaded for
+/// it. Errors: std::runtime_error.
+void require_room(const BenchmarkPlan& plan, std::int64_t context);
+
 /// Measures every row, calling `done` after each. The limits are measured for each thread count
 /// before its rows and again after them. `warn` hears when they moved by more than a tenth, when
 /// other processes used the machine, and when the weights lie in small pages.

@@ -19,9 +19,9 @@ namespace {
 
 void check_options(const EngineOptions& options) {
   const auto refuse = [](const std::string& what) { throw std::runtime_error(what); };
-  constexpr int kMaxThreads = 4096, kMaxChunk = 8192;
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    refuse(fmt::format("threads is {}, expected 1 to {}", options.threads, kMaxThreads));
+  constexpr int kMostThreads = EngineOptions::kMostThreads, kMaxChunk = 8192;
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    refuse(fmt::format("threads is {}, expected 1 to {}", options.threads, kMostThreads));
   }
   if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxChunk) {
     refuse(fmt::format("prefill chunk is {}, expected 1 to {}", options.prefill_chunk, kMaxChunk));

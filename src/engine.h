@@ -33,6 +33,7 @@ enum class HugePageChoice { kAuto, kThp, kHugetlb, kOff };
 enum class NumaChoice { kAuto, kSplit, kWhole, kInterleave };
 
 struct EngineOptions {
+  static constexpr int kMostThreads = 4096;
   /// Recipe for an original checkpoint or GGUF file, quantized while loading: "f32", "bf16",
   /// "int8", "balanced", "int4", "small" or a recipe file. Empty: "int8". A leyden container brings
   /// its own; naming another is an error.

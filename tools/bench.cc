@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <exception>
 #include <iostream>
 
 #include "formats/model_config.h"
 #include "simd/kernels.h"
 #include "src/benchmark.h"
+#include "src/model/synthetic.h"
 #include "tools/bench_report.h"
 #include "tools/commands.h"
 #include "tools/demo_model.h"
@@ -32,6 +34,12 @@ std::pair<int, int> parse_layers(const std::string& text) {
     return {dense, moe};
   }
   throw CLI::ValidationError("--layers", "'" + text + "' is not of the form DENSE+MOE, as 1+1");
+}
+
+formats::ModelConfig config_of(const BenchOptions& options) {
+  if (options.synthetic.empty()) return config_of(options.model);
+  const auto [dense, moe] = parse_layers(options.layers);
+  return model::synthetic_config(options.synthetic, dense, moe);
 }
 
 std::shared_ptr<const Engine> load(const BenchOptions& options, std::string& model_name) {
@@ -65,18 +73,29 @@ void run_bench(BenchOptions options) {
   std::vector<ModelOptions> models;
   if (options.synthetic.empty()) models.push_back(options.model);
   check_json_target(options.json_file, files_of(options.model.engine), models);
+  BenchmarkPlan plan = {options.prefill, options.decode, options.depths, options.threads,
+                        options.repeat};
+  const std::int64_t context = options.model.engine.context;
+  require_room(plan, context > 0 ? context : config_of(options).max_position_embeddings);
   std::string model_name;
   const auto engine = load(options, model_name);
-  if (options.threads.empty()) options.threads = {engine->options().threads};
+  if (plan.threads.empty()) plan.threads = {engine->options().threads};
 
   Report report(format, model_name, engine->options().weights,
                 std::string(simd::name(simd::kernels().isa)), human_output(options.json_file));
-  run_benchmark(
-      engine, {options.prefill, options.decode, options.depths, options.threads, options.repeat},
-      [&](const BenchmarkRow& row) { report.add(row); },
-      [](const std::string& warning) { std::cerr << "leyden: " << warning << '\n'; });
+  // What was measured before something failed isn't lost.
+  std::exception_ptr failure;
+  try {
+    run_benchmark(
+        engine, plan, [&](const BenchmarkRow& row) { report.add(row); },
+        [](const std::string& warning) { std::cerr << "leyden: " << warning << '\n'; });
+  } catch (...) {
+    failure = std::current_exception();
+    if (report.json().empty()) throw;
+  }
   report.finish();
   if (!options.json_file.empty()) write_json(options.json_file, report.json());
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -124,7 +143,7 @@ void add_bench(CLI::App& app, int&) {
                    "Thread counts, one row each (default: physical cores)")
       ->delimiter(',')
       ->type_name("N,...")
-      ->check(at_least(1));
+      ->check(between(1, EngineOptions::kMostThreads));
   command->callback([options] { run_bench(*options); });
 }
 

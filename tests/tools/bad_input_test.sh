@@ -51,7 +51,7 @@ test_wrong_usage_is_status_2_and_says_what() {
     "calibrate" "calibrate --text x" "calibrate -o x" "calibrate --text x -o y --document-tokens 1" \
     "compare" "compare x" "compare x y -t 0" "chat --thinking maybe" \
     "render --format v9" "run -p x --top-p 7" "run -p x --context -1" "run -p x --prefill-chunk 0" \
-    "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench --prefill 0 --decode 0" \
+    "bench --prefill many" "bench --prefill -3" "bench --depth -5" "bench -t 1,5000" "bench --prefill 0 --decode 0" \
     "bench --layers 0+0 --synthetic lite" "machine --context x" "run -p x --raw --system y" \
     "run -p x --raw --thinking on" "bench --synthetic lite -m $checkpoint --layers 1+0 --prefill 1" \
     "bench --layers 1+1 --prefill 1" "render --lenient" "bench --recipe int8 --weights f32 --prefill 1"; do
@@ -573,6 +573,8 @@ test_what_cannot_be_done_is_said_before_the_work() {
   local bench=(bench -m "$checkpoint" --prefill 1 --repeat 1 --context 7)
   refused "a depth of 8 doesn't fit a context of 7" "${bench[@]}" --depth 0,8
   refused "1 tokens at a depth of 7 don't fit a context of 7" "${bench[@]}" --depth 0,7
+  # before anything is loaded: this one no machine has room for
+  refused "a depth of 999999 doesn't fit a context of" bench --synthetic v3.2 --layers 0+4000 --depth 999999
   call inspect --verify "$work/demo.leyden" --numa=foo
   exits 2
   says err "'foo' is no policy"
@@ -836,6 +838,22 @@ test_bench_computes_on_chosen_cpus_alone() {
   call bench -m "$checkpoint" --cpus "$cpu" --prefill 1 --repeat 1 --format jsonl
   exits 0
   says out '"threads":1,'
+}
+test_bench_keeps_what_it_has_measured_when_a_row_fails() {
+  if [[ -n $sanitizers ]]; then
+    echo "skipped: sanitizers need terabytes of address space, so a limit isn't tested"
+    return
+  fi
+  called="leyden bench -t 1,4000, ulimit -v 3 GB"
+  (
+    ulimit -v 3000000
+    timeout 60 "$leyden" bench -m "$checkpoint" --prefill 1 --repeat 1 -t 1,4000 --format json \
+      --json "$work/rows.json" >"$work/out" 2>"$work/err" </dev/null
+  )
+  status=$?
+  refuses "can't start 4000 threads"
+  says out '"threads":1,'
+  grep -q '"threads":1,' "$work/rows.json" || fail "no JSON"
 }
 test_a_machine_is_measured_in_what_a_limit_leaves() {
   if [[ -n $sanitizers ]]; then
