@@ -26,15 +26,15 @@ using nlohmann::json;
 
 json report_fit(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
                 std::FILE* out) {
-  std::uint64_t bytes = 0;
-  for (const quant::TensorSpec& spec : plan.specs) bytes += spec.bytes();
   std::vector<int> workers;
   for (int k = 0; k < crew.n_nodes(); ++k) workers.push_back(crew.size_of(k));
-  const bool whole = options.engine.numa == NumaChoice::kWhole;
+  const NumaChoice numa = options.engine.numa;
   const model::Placement placement = model::place_tensors(
-      plan.specs, whole ? NumaPolicy::kWhole : NumaPolicy::kSplit, workers, plan.counts);
+      plan.specs, numa == NumaChoice::kAuto ? NumaPolicy::kSplit : static_cast<NumaPolicy>(numa),
+      workers, plan.counts);
   const model::PlannedWeights weights(plan.config, plan.specs, &placement, options.model);
-  MemoryPlan needs = plan_memory(plan.config, *weights, bytes, options.engine, crew);
+  MemoryPlan needs =
+      plan_memory(plan.config, *weights, placement.total_bytes(), options.engine, crew);
   fmt::print(out, "{}: weights {:.3f} GB, cache of {} tokens {:.3f} GB, buffers {:.3f} GB\n",
              options.model, gigabytes(static_cast<double>(needs.weights)), needs.context,
              gigabytes(static_cast<double>(needs.cache)),

@@ -35,11 +35,14 @@ class MachinePlanTest : public ::testing::Test {
       counts.emplace_back(static_cast<std::size_t>(n), 1);
     }
     model::write_zeros(path_, kModel, specs_, counts);
-    return leyden::fixtures::refusal_of([&] {
-      nlohmann::json document;
-      const PlanOptions options = {path_.string(), {}};
-      report_plan(options, read_plan(options), runtime::crew_of({1}), {100, 50}, out_, document);
-    });
+    return leyden::fixtures::refusal_of([&] { plan_of(path_.string()); });
+  }
+
+  nlohmann::json plan_of(const std::string& model) {
+    nlohmann::json document;
+    const PlanOptions options = {model, {}};
+    report_plan(options, read_plan(options), runtime::crew_of({1}), {100, 50}, out_, document);
+    return document["plan"];
   }
 
   leyden::fixtures::TempDirectory dir_;
@@ -61,6 +64,11 @@ TEST_F(MachinePlanTest, RefusesTensorsThatTheModelDoesntHave) {
     EXPECT_THAT(refusal(), HasSubstr(path_.string() + ": tensor '" + name + "' of shape"));
     specs_.pop_back();
   }
+}
+
+TEST_F(MachinePlanTest, SaysWhatTheWeightsTakeWhereTheyArePlaced) {
+  const nlohmann::json plan = plan_of("lite");
+  EXPECT_EQ(plan["weight_bytes"], plan["estimates"][0]["largest_node_bytes"]);
 }
 
 }  // namespace
