@@ -106,7 +106,7 @@ void report_system(std::FILE* out, json& document) {
   document["huge_pages"] = {{"transparent", pages.transparent}, {"defrag", pages.defragmenting}};
 }
 
-void report_crew(const runtime::Crew& crew, std::size_t n_memory_nodes, std::FILE* out,
+void report_crew(const runtime::Crew& crew, const std::string& policy, std::FILE* out,
                  json& document) {
   json threads = json::array();
   std::string text;
@@ -120,9 +120,6 @@ void report_crew(const runtime::Crew& crew, std::size_t n_memory_nodes, std::FIL
                         crew.nodes[index(node)], free ? "not bound" : "CPUs " + list_text(cpus));
     threads.push_back({{"node", crew.nodes[index(node)]}, {"cpus", cpus}});
   }
-  const char* const policy = crew.n_nodes() > 1   ? "split"
-                             : n_memory_nodes > 1 ? "all weights on the threads' node"
-                                                  : "one node, nothing to divide";
   fmt::print(out, "leyden would use {} threads: {}; {}\n", crew.size(), text, policy);
   document["crew"] = threads;
   document["policy"] = policy;
@@ -145,8 +142,9 @@ void run_machine(const PlanOptions& options, const std::string& json_file) {
   report_system(out, document);
   const NodeRates rates = report_node_rates(machine, threads, out, document);
   report_limits(machine, threads, out, document);
-  report_crew(crew, machine.nodes.size(), out, document);
-  if (plan) report_plan(options, *plan, crew, rates, out, document);
+  std::optional<model::NumaPolicy> planned;
+  if (plan) planned = report_plan(options, *plan, crew, rates, out, document);
+  report_crew(crew, division(options.engine, crew, machine.nodes.size(), planned), out, document);
   if (!json_file.empty()) write_json(json_file, document);
 }
 

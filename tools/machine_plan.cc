@@ -165,8 +165,9 @@ PlannedModel read_plan(const PlanOptions& options) {
           checkpoint->files()};
 }
 
-void report_plan(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
-                 NodeRates rates, std::FILE* out, json& document) {
+std::optional<NumaPolicy> report_plan(const PlanOptions& options, const PlannedModel& plan,
+                                      const runtime::Crew& crew, NodeRates rates, std::FILE* out,
+                                      json& document) {
   json report = report_fit(options, plan, crew, out);
   const bool assumed = rates.remote == 0;
   if (assumed) rates.remote = rates.local / 2;
@@ -177,6 +178,21 @@ void report_plan(const PlanOptions& options, const PlannedModel& plan, const run
   report["estimates"] =
       report_estimates(options, plan, report["context"].get<std::int64_t>(), rates, assumed, out);
   document["plan"] = report;
+  return model::numa_policy_named(report.value("policy", ""));
+}
+
+std::string division(const EngineOptions& options, const runtime::Crew& crew, std::size_t n_nodes,
+                     std::optional<NumaPolicy> planned) {
+  if (n_nodes <= 1) return "one node, nothing to divide";
+  if (options.mmap) return "mapped weights, not placed";
+  const NumaPolicy policy = planned.value_or(static_cast<NumaPolicy>(options.numa));
+  if (policy == NumaPolicy::kInterleave) return std::string(name(policy));
+  const bool divides = crew.n_nodes() > 1;
+  if (policy != NumaPolicy::kAuto) {
+    return divides ? std::string(name(policy)) : "all weights on the threads' node";
+  }
+  return fmt::format("{} where that fits, otherwise interleave",
+                     divides ? "split" : "all weights on the threads' node");
 }
 
 }  // namespace leyden::tools

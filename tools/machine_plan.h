@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "src/engine.h"
@@ -30,8 +31,15 @@ PlannedModel read_plan(const PlanOptions& options);
 
 /// Prints whether the planned model fits this machine and where it would lie, and what decoding
 /// would read on machines of 1, 2, 4 and 8 such nodes; the same as "plan" in `document`. rates: of
-/// a node of this machine; remote 0: not measurable here, half of local is assumed.
-void report_plan(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
-                 NodeRates rates, std::FILE* out, nlohmann::json& document);
+/// a node of this machine; remote 0: not measurable here, half of local is assumed. Returns the
+/// policy it would be placed by; none if it doesn't fit, or would be mapped.
+std::optional<model::NumaPolicy> report_plan(const PlanOptions& options, const PlannedModel& plan,
+                                             const runtime::Crew& crew, NodeRates rates,
+                                             std::FILE* out, nlohmann::json& document);
+
+/// How weights would be divided among n_nodes NUMA nodes with memory: by the policy that was
+/// planned, or else by what the options say.
+std::string division(const EngineOptions& options, const runtime::Crew& crew, std::size_t n_nodes,
+                     std::optional<model::NumaPolicy> planned);
 
 }  // namespace leyden::tools

@@ -100,6 +100,8 @@ case_machine() {
   check "machine" /leyden machine --plan /m.leyden --json /tmp/machine.json
   check "plan: experts by their use" says '"experts_by_use":true' cat /tmp/machine.json
   check "machine: every pair of nodes" says '"node_reading"' cat /tmp/machine.json
+  check "machine: divided as planned" says '; split$' /leyden machine --plan /m.leyden
+  check "machine: divided as asked" says '; whole$' /leyden machine --numa whole
 }
 
 # free_mb NODE|all: what is left.

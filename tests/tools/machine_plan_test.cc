@@ -71,5 +71,25 @@ TEST_F(MachinePlanTest, SaysWhatTheWeightsTakeWhereTheyArePlaced) {
   EXPECT_EQ(plan["weight_bytes"], plan["estimates"][0]["largest_node_bytes"]);
 }
 
+TEST(Division, IsThePlansOrElseWhatTheOptionsAskFor) {
+  using enum NumaChoice;
+  const auto of = [](const std::vector<int>& crew, NumaChoice numa,
+                     std::optional<model::NumaPolicy> planned = {}, bool mmap = false) {
+    EngineOptions options;
+    options.numa = numa;
+    options.mmap = mmap;
+    return division(options, runtime::crew_of(crew), 2, planned);
+  };
+  EXPECT_EQ(of({2, 2}, kAuto), "split where that fits, otherwise interleave");
+  EXPECT_EQ(of({2, 2}, kAuto, model::NumaPolicy::kSplit), "split");
+  EXPECT_EQ(of({2, 2}, kAuto, model::NumaPolicy::kInterleave), "interleave");
+  EXPECT_EQ(of({2, 2}, kWhole), "whole");
+  EXPECT_EQ(of({2, 2}, kInterleave), "interleave");
+  EXPECT_EQ(of({2, 2}, kSplit, {}, true), "mapped weights, not placed");
+  EXPECT_EQ(of({2}, kSplit), "all weights on the threads' node");
+  EXPECT_EQ(of({2}, kInterleave), "interleave");
+  EXPECT_EQ(division({}, runtime::crew_of({2}), 1, {}), "one node, nothing to divide");
+}
+
 }  // namespace
 }  // namespace leyden::tools
