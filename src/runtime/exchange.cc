@@ -1,11 +1,11 @@
 #include "src/runtime/exchange.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <cstring>
+
+#include "src/runtime/spin.h"
 
 namespace leyden::runtime {
 namespace {
@@ -17,17 +17,6 @@ constexpr std::size_t parts_of(std::size_t bytes) { return (bytes + kPartBytes -
 
 /// Of a part in a node's buffer.
 enum State : unsigned char { kOutdated, kBeingCopied, kThere };
-
-/// About 20 us: longer than any copy takes.
-constexpr int kPatience = 2000;
-
-bool comes_soon(std::atomic_ref<unsigned char> state) {
-  for (int i = 0; i < kPatience; ++i) {
-    if (state.load(std::memory_order_acquire) == kThere) return true;
-    _mm_pause();
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -63,7 +52,9 @@ int Exchange::fetch(int node, std::size_t from, std::size_t bytes) const {
     }
   }
   for (std::size_t part = first; others_copy && part < end; ++part) {
-    if (!comes_soon(std::atomic_ref<unsigned char>(states[part]))) return 0;
+    const std::atomic_ref<unsigned char> state(states[part]);
+    // Any copy takes less, unless its thread was interrupted.
+    if (!spin_until([&] { return state.load(std::memory_order_acquire) == kThere; })) return 0;
   }
   return node;
 }

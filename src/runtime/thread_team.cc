@@ -1,7 +1,6 @@
 #include "src/runtime/thread_team.h"
 
 #include <fmt/format.h>
-#include <immintrin.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
@@ -21,12 +20,10 @@
 #include <utility>
 #include <vector>
 
+#include "src/runtime/spin.h"
+
 namespace leyden::runtime {
 namespace {
-
-// About 20 us of pauses: longer than the serial gaps between the phases of a layer, far shorter
-// than anything a person would notice on a battery.
-constexpr int kSpins = 2000;
 
 constexpr std::uint64_t make_ticket(std::uint32_t job, std::uint32_t pieces_left) {
   return std::uint64_t{job} << 32 | pieces_left;
@@ -178,13 +175,11 @@ void ThreadTeam::State::work_on(std::uint32_t current, int worker) {
 }
 
 std::uint32_t ThreadTeam::State::wait_for_job(std::uint32_t seen) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    const std::uint32_t now = job.load(std::memory_order_acquire);
-    if (now != seen) return now;
-    _mm_pause();
-  }
+  std::uint32_t now = seen;
+  const auto has_come = [&] { return (now = job.load(std::memory_order_acquire)) != seen; };
+  if (spin_until(has_come)) return now;
   sleepers.fetch_add(1, std::memory_order_seq_cst);
-  std::uint32_t now = job.load(std::memory_order_seq_cst);
+  now = job.load(std::memory_order_seq_cst);
   while (now == seen) {
     job.wait(seen, std::memory_order_seq_cst);
     now = job.load(std::memory_order_seq_cst);
@@ -323,14 +318,14 @@ void ThreadTeam::run_erased(int n_pieces, std::span<const int> homes, const void
 
   s.work_on(job, /*worker=*/0);
 
-  std::uint32_t done = s.pieces_done.load(std::memory_order_acquire);
-  for (int spin = 0; done != s.n_pieces; ++spin) {
-    if (spin < kSpins) {
-      _mm_pause();
-    } else {
+  std::uint32_t done = 0;
+  const auto all_done = [&] {
+    return (done = s.pieces_done.load(std::memory_order_acquire)) == s.n_pieces;
+  };
+  if (!spin_until(all_done)) {
+    while (!all_done()) {
       s.pieces_done.wait(done, std::memory_order_acquire);  // its core is busy with someone else
     }
-    done = s.pieces_done.load(std::memory_order_acquire);
   }
   if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
