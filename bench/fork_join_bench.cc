@@ -31,9 +31,10 @@ void fork_join(benchmark::State& state, std::chrono::nanoseconds gap) {
 
 void one_to_all_threads(benchmark::internal::Benchmark* bench) {
   const int n = read_topology().n_cpus();
-  for (int threads = 1; threads <= n; threads = threads < 4 ? threads + 1 : threads * 2) {
+  for (int threads = 1; threads < n; threads = threads < 4 ? threads + 1 : threads * 2) {
     bench->Arg(threads);
   }
+  bench->Arg(n);
   bench->ArgName("threads")->UseManualTime()->Iterations(200000)->Unit(benchmark::kMicrosecond);
 }
 
