@@ -6,7 +6,6 @@
 
 #include "src/engine.h"
 #include "src/text/chat_render.h"
-#include "src/text/markers.h"
 
 namespace leyden {
 
@@ -40,7 +39,7 @@ void number_calls(std::vector<text::ToolCall>& calls, const std::vector<text::Me
 void check_answerable(text::ChatFormat format, const std::vector<text::Message>& messages) {
   const bool v32 = format == text::ChatFormat::kV32;
   std::size_t n = messages.size();
-  // V3 and V3.1 move system messages to the front.
+  // The others move system messages to the front.
   while (!v32 && n > 0 && messages[n - 1].role == "system") --n;
   if (n == 0) throw text::ChatError("there is no message that could be answered");
   const std::string& role = messages[n - 1].role;
@@ -59,9 +58,7 @@ void Chat::say(std::string role, std::string content) {
   message.content = std::move(content);
 }
 
-std::vector<text::TokenId> Chat::rendered() const {
-  return engine_->tokenizer().encode(text::render(format_, messages, render));
-}
+text::Prompt Chat::rendered() const { return text::render(format_, messages, render); }
 
 std::size_t Chat::n_known(std::span<const text::TokenId> prompt) const {
   return static_cast<std::size_t>(std::ranges::mismatch(prompt, session_.tokens()).in1 -
@@ -72,7 +69,7 @@ std::size_t Chat::n_known(std::span<const text::TokenId> prompt) const {
 /// while thinking is on; before another question it is rendered as without thinking.
 std::vector<text::TokenId> Chat::rendered_as_past() const {
   try {
-    return rendered();
+    return engine_->tokenizer().encode(rendered());
   } catch (const text::ChatError&) {
     if (!render.thinking) throw;
     text::RenderOptions without_thinking = render;
@@ -88,7 +85,8 @@ void Chat::forget_what_is_gone() {
 Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options,
                         const GenerationEvents& events) {
   check_answerable(format_, messages);
-  const std::vector<text::TokenId> prompt = rendered();
+  const text::Prompt words = rendered();
+  const std::vector<text::TokenId> prompt = engine_->tokenizer().encode(words);
   if (prompt.size() > static_cast<std::size_t>(session_.capacity())) {
     throw ContextFull(prompt.size(), session_.capacity());
   }
@@ -97,9 +95,7 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   session_.truncate(static_cast<std::int32_t>(known));
 
   GenerationOptions settled = options;
-  // Not whenever thinking is on: V3.1 goes on after a tool's result without thinking.
-  settled.starts_reasoning =
-      prompt.back() == engine_->tokenizer().added_token(text::marker::kThink);
+  settled.starts_reasoning = text::opens_reasoning(words);
   if (offers_tools(messages)) settled.calls = format_;
   sampler.clear_history();
   for (const text::TokenId token : prompt) sampler.accept(token);

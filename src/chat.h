@@ -13,6 +13,7 @@
 #include "src/text/chat_format.h"
 #include "src/text/message.h"
 #include "src/text/sampler.h"
+#include "src/text/segment.h"
 
 namespace leyden {
 
@@ -38,7 +39,7 @@ class Chat {
   void say(std::string role, std::string content);
 
   /// Answers the messages, the last of which is a user's, a tool's or (V3.2) a developer's, and
-  /// appends the answer. In V3 and V3.1 system messages may follow it.
+  /// appends the answer. But for V3.2, system messages may follow it.
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.
@@ -57,7 +58,7 @@ class Chat {
   Session& session() { return session_; }
 
  private:
-  std::vector<text::TokenId> rendered() const;
+  text::Prompt rendered() const;
   std::vector<text::TokenId> rendered_as_past() const;
   /// How many of them the session holds already.
   std::size_t n_known(std::span<const text::TokenId> prompt) const;

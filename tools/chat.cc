@@ -80,6 +80,7 @@ void apply(const ChatOptions& options, const Engine& engine, Conversation& conve
   if (!sampling.stops.empty()) settings.stops = sampling.stops;
   if (options.max_tokens > 0) settings.max_tokens = options.max_tokens;
   if (!options.thinking.empty()) {
+    text::check_thinking(engine.chat_format(), options.thinking != "off");
     settings.thinking = options.thinking != "off";
     settings.fold_thinking = options.thinking == "hide";
   }
@@ -142,7 +143,7 @@ void add_chat(CLI::App& app, int& exit_code) {
   take_one_of(command->add_option(
                   "--thinking", options->thinking,
                   "Let the model think before it answers; hide folds its thoughts into one line "
-                  "(default: off)"),
+                  "(default: off; R1 always thinks)"),
               {"on", "off", "hide"});
   command
       ->add_option("-n,--max-tokens", options->max_tokens,

@@ -62,7 +62,7 @@ void add_render(CLI::App& app, int&) {
       app.add_subcommand("render", "Turn conversations into prompts, or completions into messages");
   take_one_of(command->add_option("--format", options->format,
                                   "Of prompts and completions (default: each line's own)"),
-              {"v3", "v3.1", "v3.2"});
+              {"v3", "r1", "v3.1", "v3.2"});
   command
       ->add_option("--jsonl", options->json_lines,
                    "File of conversations, one per line; - is standard input")
@@ -79,7 +79,7 @@ void add_render(CLI::App& app, int&) {
       ->needs(parse);
   command->footer(
       "A line has \"messages\" and, if wanted, \"tools\", \"thinking\", \"drop_thinking\" (v3.2),\n"
-      "\"add_generation_prompt\" (v3, v3.1), \"add_bos\" and \"format\". It is answered by\n"
+      "\"add_generation_prompt\" (not v3.2), \"add_bos\" and \"format\". It is answered by\n"
       "{\"prompt\": ...}, or {\"error\": ...} if the format has no form for it, which is an\n"
       "answer too: the exit status stays 0.");
   command->callback([options] {

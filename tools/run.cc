@@ -23,7 +23,7 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string prompt, file, messages_file, tools_file, system, thinking = "off", json_file;
+  std::string prompt, file, messages_file, tools_file, system, thinking, json_file;
   bool raw = false;
   int max_tokens = 0;
 };
@@ -98,6 +98,9 @@ int run_run(const RunOptions& run) {
   check_json_target(run.json_file, {run.file, run.messages_file, run.tools_file}, {run.model});
   const auto engine = load_engine(run.model);
   require_in_vocabulary(run.sampling.logit_bias, engine->vocab_size());
+  if (!run.raw && !run.thinking.empty()) {
+    text::check_thinking(engine->chat_format(), run.thinking == "on");
+  }
   text::Sampler sampler(apply(run.sampling, engine->recommended_sampling()),
                         text::tokens_of(engine->tokenizer(), engine->vocab_size()));
   std::FILE* const out = human_output(run.json_file);
@@ -172,9 +175,9 @@ void add_run(CLI::App& app, int& exit_code) {
           ->check(a_path());
   auto* const system =
       command->add_option("--system", run->system, "System prompt")->excludes(messages);
-  take_one_of(command->add_option("--thinking", run->thinking, "Let the model think first"),
-              {"on", "off"})
-      ->capture_default_str();
+  take_one_of(command->add_option("--thinking", run->thinking,
+                                  "Let the model think first (default: off; R1 always thinks)"),
+              {"on", "off"});
   command->add_flag("--raw", run->raw, "Continue the text as it stands, without a chat format")
       ->excludes(messages)
       ->excludes(tools)

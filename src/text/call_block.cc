@@ -56,6 +56,7 @@ CallMarkers call_markers(ChatFormat format) {
 CallBlock parse_call_block(ChatFormat format, std::string_view text) {
   switch (format) {
     case ChatFormat::kV3:
+    case ChatFormat::kR1:
       return parse_v3_block(text);
     case ChatFormat::kV31:
       return parse_v31_block(text);

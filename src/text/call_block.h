@@ -32,7 +32,7 @@ struct CallBlock {
 
 /// Reads a block from `text`, which begins right after call_markers(format).begin. In V3.2 the
 /// arguments become a JSON object in order of appearance: strings are quoted, others are copied as
-/// they stand. In V3 and V3.1 they are the model's own text.
+/// they stand. Elsewhere they are the model's own text.
 CallBlock parse_call_block(ChatFormat format, std::string_view text);
 
 }  // namespace leyden::text

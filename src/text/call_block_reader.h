@@ -36,7 +36,7 @@ class CallBlockReader {
   CallBlock block_;
 };
 
-/// The grammar of V3.2, in dsml_calls.cc; those of V3 and V3.1 are in call_block.cc.
+/// The grammar of V3.2, in dsml_calls.cc; the others are in call_block.cc.
 CallBlock parse_dsml_block(std::string_view text);
 
 }  // namespace leyden::text

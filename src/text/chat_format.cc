@@ -13,8 +13,9 @@
 namespace leyden::text {
 namespace {
 
-constexpr std::array<formats::Named<ChatFormat>, 3> kFormats = {{
+constexpr std::array<formats::Named<ChatFormat>, 4> kFormats = {{
     {"v3", ChatFormat::kV3},
+    {"r1", ChatFormat::kR1},
     {"v3.1", ChatFormat::kV31},
     {"v3.2", ChatFormat::kV32},
 }};
@@ -36,6 +37,8 @@ Prompt render(ChatFormat format, const std::vector<Message>& messages,
   switch (format) {
     case ChatFormat::kV3:
       return render_v3(messages, options);
+    case ChatFormat::kR1:
+      return render_r1(messages, options);
     case ChatFormat::kV31:
       return render_v31(messages, options);
     case ChatFormat::kV32:
@@ -50,15 +53,46 @@ ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model
   if (has_dsml_token(tokenizer) || (sparse && !has_chat_template)) return ChatFormat::kV32;
   const bool thinks = tokenizer.added_token(marker::kThink).has_value();
   const bool searches = tokenizer.added_token("<｜search▁begin｜>").has_value();
-  return thinks && (sparse || searches) ? ChatFormat::kV31 : ChatFormat::kV3;
+  if (!thinks) return ChatFormat::kV3;
+  return sparse || searches ? ChatFormat::kV31 : ChatFormat::kR1;
+}
+
+Thinking thinking_of(ChatFormat format) {
+  switch (format) {
+    case ChatFormat::kV3:
+      return Thinking::kNever;
+    case ChatFormat::kR1:
+      return Thinking::kAlways;
+    case ChatFormat::kV31:
+    case ChatFormat::kV32:
+      return Thinking::kByChoice;
+  }
+  return Thinking::kNever;
+}
+
+void check_thinking(ChatFormat format, bool thinking) {
+  const Thinking possible = thinking_of(format);
+  if (thinking && possible == Thinking::kNever) {
+    throw ChatError("this model has no thinking mode");
+  }
+  if (!thinking && possible == Thinking::kAlways) {
+    throw ChatError("this model always thinks before it answers");
+  }
+}
+
+bool opens_reasoning(const Prompt& prompt) {
+  if (prompt.empty() || prompt.back().voice != Voice::kFormat) return false;
+  std::string_view words = prompt.back().text;
+  if (words.ends_with('\n')) words.remove_suffix(1);  // R1's
+  return words.ends_with(marker::kThink);
 }
 
 std::string_view name(ChatFormat format) { return formats::name_in(kFormats, format); }
 
 ChatFormat parse_chat_format(std::string_view text) {
   if (const auto format = formats::value_named(kFormats, text)) return *format;
-  throw ChatError(
-      fmt::format("chat format is '{}', expected v3, v3.1 or v3.2", formats::excerpt(text, 40)));
+  throw ChatError(fmt::format("chat format is '{}', expected v3, r1, v3.1 or v3.2",
+                              formats::excerpt(text, 40)));
 }
 
 }  // namespace leyden::text

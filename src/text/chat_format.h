@@ -12,14 +12,15 @@ namespace leyden::text {
 /// How a conversation becomes a prompt. Specified in docs/chat-formats.md.
 enum class ChatFormat {
   kV3,   // DeepSeek-V3, V3-0324: no thinking
+  kR1,   // DeepSeek-R1: V3's frame, always thinking
   kV31,  // DeepSeek-V3.1, V3.1-Terminus, V3.2-Exp, leyden's demo model
   kV32,  // DeepSeek-V3.2: thinking within tool use, tool calls in DSML
 };
 
 struct RenderOptions {
-  bool thinking = false;
+  bool thinking = false;              // V3.1, V3.2; R1 always thinks, V3 never
   bool add_begin = true;              // false: the prompt continues a context
-  bool add_generation_prompt = true;  // V3, V3.1; V3.2's user messages always open the answer
+  bool add_generation_prompt = true;  // not V3.2: user messages always open the answer
   bool drop_thinking = true;          // V3.2: forget the reasoning of earlier turns
 };
 
@@ -31,12 +32,25 @@ Prompt render(ChatFormat format, const std::vector<Message>& messages,
 
 /// The format a checkpoint was trained with, by what tells the family apart:
 ///  - V3.2 is a "deepseek_v32" that comes without a Jinja template, or has DSML among its tokens;
-///  - V3.1 has thinking tokens, and V3.2-Exp's model type or the search tokens, which R1 lacks.
+///  - V3.1 has thinking tokens, and V3.2-Exp's model type or the search tokens;
+///  - R1 has thinking tokens alone.
 /// Any other gets V3's frame.
 ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model_type,
                               bool has_chat_template);
 
-/// "v3", "v3.1", "v3.2". parse_chat_format throws ChatError for any other name.
+/// Whether the models of a format think before they answer.
+enum class Thinking { kNever, kByChoice, kAlways };
+Thinking thinking_of(ChatFormat format);
+
+/// Refuses what the models of a format can't do: to think, or not to.
+/// Errors: ChatError, which speaks of "this model".
+void check_thinking(ChatFormat format, bool thinking);
+
+/// Whether the answer to `prompt` begins inside the reasoning, as its last words open it. Thinking
+/// alone doesn't tell: V3.1 and R1 go on after a tool's result without.
+bool opens_reasoning(const Prompt& prompt);
+
+/// "v3", "r1", "v3.1", "v3.2". parse_chat_format throws ChatError for any other name.
 std::string_view name(ChatFormat format);
 ChatFormat parse_chat_format(std::string_view name);
 

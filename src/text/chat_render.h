@@ -12,6 +12,7 @@ namespace leyden::text {
 
 // The formats one by one; render() in chat_format.h is the door to them.
 Prompt render_v3(const std::vector<Message>& messages, const RenderOptions& options);
+Prompt render_r1(const std::vector<Message>& messages, const RenderOptions& options);
 Prompt render_v31(const std::vector<Message>& messages, const RenderOptions& options);
 Prompt render_v32(const std::vector<Message>& messages, const RenderOptions& options);
 
@@ -27,7 +28,7 @@ class PromptWriter {
   Prompt prompt_;
 };
 
-/// V3 and V3.1: the contents of all system messages, an empty line between them.
+/// V3, R1 and V3.1: the contents of all system messages, an empty line between them.
 void write_system_messages(const std::vector<Message>& messages, PromptWriter& prompt);
 
 /// A message's content where the format needs one. Errors: ChatError "message 3 (tool) ...".

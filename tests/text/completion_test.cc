@@ -100,6 +100,7 @@ TEST(Completion, ReadsCallsOfEveryFormat) {
     EXPECT_EQ(message.tool_calls->at(1).arguments, "{}");
   };
   check(ChatFormat::kV3, kV3Calls);
+  check(ChatFormat::kR1, kV3Calls);
   check(ChatFormat::kV31, kV31Calls);
   check(ChatFormat::kV32, kV32Calls);
 }
@@ -207,7 +208,7 @@ TEST(CompletionParser, NeverLosesText) {
   for (int round = 0; round < 4000; ++round) {
     std::string text;
     for (unsigned n = random() % 15; n > 0; --n) text += parts[random() % parts.size()];
-    const auto format = static_cast<ChatFormat>(random() % 3);
+    const auto format = static_cast<ChatFormat>(random() % 4);
     const bool thinking = random() % 2 == 0;
     const Message whole = streamed(format, thinking, text, 0, 1000);
     const Message pieces = streamed(format, thinking, text, round, 1 + random() % 6);

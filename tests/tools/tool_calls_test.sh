@@ -80,6 +80,45 @@ test_calls_of_v3_are_printed_as_json() {
   says out "moon<｜tool▁sep｜>sun"
   grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
 }
+# Thinking tokens without V3.1's search tokens or V3.2-Exp's model type: R1.
+test_r1_always_thinks() {
+  local model=$work/r1 think
+  cp -r "$source_dir/models/demo/checkpoint" "$model"
+  sed -i 's/"model_type": "deepseek_v32"/"model_type": "deepseek_v3"/' "$model/config.json"
+  think=$("$leyden" tokenize --special --tokenizer "$model/tokenizer.json" <<<"</think>" | grep -o '\[[0-9]*' | tr -d '[')
+  for thinking in "" "--thinking on"; do
+    call run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 -n 8 --json "$work/r1.json" $thinking
+    exits 0
+    [[ $(field "$work/r1.json" reasoning) != '""' ]] || fail "there is no reasoning"
+    grep -q '"text":""' "$work/r1.json" || fail "there is text before the end of the thoughts"
+  done
+  # Made to end its thoughts at once, it answers.
+  call run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 --logit-bias "$think=90000" \
+    --frequency-penalty 90000 -n 8 --json "$work/r1.json"
+  grep -q '"reasoning":""' "$work/r1.json" || fail "the thoughts don't end with </think>"
+  [[ $(field "$work/r1.json" text) != '""' ]] || fail "there is no text"
+  call run -m "$model" -p x --thinking off
+  refuses "this model always thinks before it answers"
+  call run -m "$model" -p x -n 1 --raw --thinking off
+  exits 0
+  call chat -m "$model" --thinking off </dev/null
+  refuses "this model always thinks before it answers"
+  printf '/think off\n/think\n/think hide\n/think\n' | "$leyden" chat -m "$model" >"$work/out" 2>"$work/err"
+  says err "this model always thinks before it answers"
+  says err "thinking is on"
+  says err "thinking is on, and hidden"
+}
+test_a_model_that_cannot_think_says_so() {
+  local model=$work/thoughtless
+  cp -r "$source_dir/models/demo/checkpoint" "$model"
+  sed -i 's/"<think>"/"<thought>"/' "$model/tokenizer.json"
+  call run -m "$model" -p x --thinking on
+  refuses "this model has no thinking mode"
+  call chat -m "$model" --thinking hide </dev/null
+  refuses "this model has no thinking mode"
+  call run -m "$model" -p x -n 1 --thinking off
+  exits 0
+}
 test_an_answer_to_a_tools_result_is_no_reasoning() {
   cat >"$work/result.json" <<'END'
 [{"role": "user", "content": "What is 7 + 8?"},

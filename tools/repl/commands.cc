@@ -118,16 +118,14 @@ void Repl::set(const std::string& argument) {
 
 void Repl::think(const std::string& argument) {
   if (argument.empty()) {
-    return printer_.say(!settings_.thinking       ? "thinking is off"
+    return printer_.say(!thinks()                 ? "thinking is off"
                         : settings_.fold_thinking ? "thinking is on, and hidden"
                                                   : "thinking is on");
   }
   if (argument != "on" && argument != "off" && argument != "hide") {
     throw std::runtime_error("/think " + argument + ": expected on, off or hide");
   }
-  if (argument != "off" && !may_think()) {
-    throw std::runtime_error("this model has no thinking mode");
-  }
+  text::check_thinking(chat_.format(), argument != "off");
   settings_.thinking = argument != "off";
   settings_.fold_thinking = argument == "hide";
   printer_.note(argument == "off"  ? "[answers come without thinking]"

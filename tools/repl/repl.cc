@@ -262,6 +262,12 @@ void Repl::restore_state() {
   }
 }
 
+bool Repl::thinks() const {
+  const text::Thinking possible = text::thinking_of(chat_.format());
+  if (possible == text::Thinking::kByChoice) return settings_.thinking;
+  return possible == text::Thinking::kAlways;
+}
+
 Conversation Repl::conversation() const { return {model_, chat_.messages, settings_}; }
 
 void Repl::restore(Conversation start) {

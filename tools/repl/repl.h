@@ -82,8 +82,8 @@ class Repl {
   std::string model_name() const;
   /// Of the last answer, or empty.
   std::string last_reasoning() const;
-  bool may_think() const { return chat_.format() != text::ChatFormat::kV3; }
-  bool thinks() const { return settings_.thinking && may_think(); }
+  /// Whether answers come with thinking, as far as the model leaves a choice.
+  bool thinks() const;
 
   std::shared_ptr<const Engine> engine_;
   Signals& signals_;
