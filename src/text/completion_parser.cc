@@ -40,16 +40,14 @@ CompletionParser::Delta CompletionParser::push(std::string_view text) {
   // A block of calls becomes complete with the end of a marker; one that goes wrong earlier waits
   // for the next, or for finish().
   if (state_ == State::kCalls && text.find('>') == std::string_view::npos) return delta;
-  while (step(delta)) {
-  }
+  read(delta);
   collect(delta);
   return delta;
 }
 
 CompletionParser::Delta CompletionParser::finish() {
   Delta delta;
-  while (step(delta)) {
-  }
+  read(delta);
   if (state_ == State::kCalls) {
     // All calls may be there and only the end marker missing.
     CallBlock block = parse_call_block(format_, held_ + std::string(calls_.end));
@@ -66,7 +64,14 @@ CompletionParser::Delta CompletionParser::finish() {
   return delta;
 }
 
-// Passes on what can be; false when nothing more can be done without more text.
+// Passes on what can be. What was read goes at once at the end, as every erasing moves the rest.
+void CompletionParser::read(Delta& delta) {
+  while (step(delta)) {
+  }
+  held_.erase(0, std::exchange(n_read_, 0));
+}
+
+// A step of it; false when nothing more can be done without more text.
 bool CompletionParser::step(Delta& delta) {
   switch (state_) {
     case State::kReasoning:
@@ -75,7 +80,7 @@ bool CompletionParser::step(Delta& delta) {
     case State::kCalls:
       return read_calls(delta);
     case State::kEnded:
-      if (held_.empty()) return false;
+      if (unread().empty()) return false;
       delta.content += kEnd;
       state_ = State::kContent;
       return true;
@@ -91,29 +96,32 @@ bool CompletionParser::read_text(Delta& delta) {
   std::vector<Exit> exits = {{calls_.begin, State::kCalls}, {kEnd, State::kEnded}};
   if (state_ == State::kReasoning) exits.push_back({kEndThink, State::kContent});
 
-  const Exit* taken = nullptr;
-  std::size_t first = std::string::npos;
+  // One walk up to the first marker: there may be many, and a search for each reads all the rest.
+  const std::string_view rest = unread();
+  for (std::size_t at = 0; at < rest.size(); ++at) {
+    for (const Exit& exit : exits) {
+      if (!rest.substr(at).starts_with(exit.marker)) continue;
+      emit(rest.substr(0, at), delta);
+      n_read_ += at + exit.marker.size();
+      state_ = exit.state;
+      return true;
+    }
+  }
   std::size_t n_kept = 0;
   for (const Exit& exit : exits) {
-    n_kept = std::max(n_kept, partial_match_at_end(held_, exit.marker));
-    const std::size_t at = held_.find(exit.marker);
-    if (at >= first) continue;
-    first = at;
-    taken = &exit;
+    n_kept = std::max(n_kept, partial_match_at_end(rest, exit.marker));
   }
-  const std::size_t n_text = taken != nullptr ? first : held_.size() - n_kept;
-  emit(std::string_view(held_).substr(0, n_text), delta);
-  held_.erase(0, n_text + (taken != nullptr ? taken->marker.size() : 0));
-  if (taken != nullptr) state_ = taken->state;
-  return taken != nullptr;
+  emit(rest.substr(0, rest.size() - n_kept), delta);
+  n_read_ += rest.size() - n_kept;
+  return false;
 }
 
 bool CompletionParser::read_calls(Delta& delta) {
-  CallBlock block = parse_call_block(format_, held_);
+  CallBlock block = parse_call_block(format_, unread());
   if (block.status == CallBlock::Status::kIncomplete) return false;
   if (has_calls(block)) {
     std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
-    held_.erase(0, block.n_bytes);
+    n_read_ += block.n_bytes;
   } else {
     delta.content += calls_.begin;
   }

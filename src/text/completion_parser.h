@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,16 +39,19 @@ class CompletionParser {
  private:
   enum class State { kReasoning, kContent, kCalls, kEnded };
 
+  void read(Delta& delta);
   bool step(Delta& delta);
   bool read_text(Delta& delta);
   bool read_calls(Delta& delta);
   void emit(std::string_view text, Delta& delta) const;
+  std::string_view unread() const { return std::string_view(held_).substr(n_read_); }
   void collect(const Delta& delta);
 
   ChatFormat format_;
   CallMarkers calls_;
   State state_;
-  std::string held_;  // not yet passed on; in kCalls the block after its begin marker
+  std::string held_;        // not yet passed on; in kCalls the block after its begin marker
+  std::size_t n_read_ = 0;  // bytes at the front of held_ that a running read() has done with
   Message message_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
@@ -178,6 +179,16 @@ TEST(CompletionParser, TextAfterTheEndMarkerIsNotLost) {
               "a" + kEnd + "b");
     EXPECT_EQ(streamed(ChatFormat::kV31, false, "a" + kEnd, 1, longest).content, "a");
   }
+}
+
+// Time that grows with the square of the text would be minutes here.
+TEST(CompletionParser, ReadsManyMarkersInOnePiece) {
+  std::string text;
+  for (int i = 0; i < 100000; ++i) text += kEnd;
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(streamed(ChatFormat::kV31, true, text, 1, text.size()).content->size(),
+            text.size() - kEnd.size());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 // Soups of markers and text. What went in comes out: reasoning, then the end of it if there was
