@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,15 +33,12 @@ class AnswerText {
   const std::vector<text::ToolCall>& tool_calls() const { return tool_calls_; }
 
  private:
-  void pass_on(const std::string& text);
   void take(text::CompletionParser::Delta delta);
   void emit(Channel channel, const std::string& text);
 
-  std::optional<text::TokenId> think_end_;
   text::StreamDecoder decoder_;
   text::StopStrings stops_;
-  std::optional<text::CompletionParser> parser_;  // if calls may come
-  bool in_reasoning_;                             // else
+  text::CompletionParser parser_;
   Show show_;
   std::string reasoning_, content_;
   std::vector<text::ToolCall> tool_calls_;

@@ -21,10 +21,9 @@ bool has_calls(const CallBlock& block) {
 
 }  // namespace
 
-CompletionParser::CompletionParser(ChatFormat format, bool thinking)
-    : format_(format),
-      calls_(call_markers(format)),
-      state_(thinking ? State::kReasoning : State::kContent) {
+CompletionParser::CompletionParser(std::optional<ChatFormat> format, bool thinking)
+    : format_(format), state_(thinking ? State::kReasoning : State::kContent) {
+  if (format) calls_ = call_markers(*format);
   message_.role = "assistant";
   message_.content = "";
 }
@@ -50,7 +49,7 @@ CompletionParser::Delta CompletionParser::finish() {
   read(delta);
   if (state_ == State::kCalls) {
     // All calls may be there and only the end marker missing.
-    CallBlock block = parse_call_block(format_, held_ + std::string(calls_.end));
+    CallBlock block = parse_call_block(*format_, held_ + std::string(calls_.end));
     if (has_calls(block) && block.n_bytes == held_.size() + calls_.end.size()) {
       std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
     } else {
@@ -93,7 +92,8 @@ bool CompletionParser::read_text(Delta& delta) {
     std::string_view marker;
     State state;
   };
-  std::vector<Exit> exits = {{calls_.begin, State::kCalls}, {kEnd, State::kEnded}};
+  std::vector<Exit> exits = {{kEnd, State::kEnded}};
+  if (!calls_.begin.empty()) exits.push_back({calls_.begin, State::kCalls});
   if (state_ == State::kReasoning) exits.push_back({kEndThink, State::kContent});
 
   // One walk up to the first marker: there may be many, and a search for each reads all the rest.
@@ -117,7 +117,7 @@ bool CompletionParser::read_text(Delta& delta) {
 }
 
 bool CompletionParser::read_calls(Delta& delta) {
-  CallBlock block = parse_call_block(format_, unread());
+  CallBlock block = parse_call_block(*format_, unread());
   if (block.status == CallBlock::Status::kIncomplete) return false;
   if (has_calls(block)) {
     std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,9 @@ class CompletionParser {
     std::vector<ToolCall> tool_calls;
   };
 
+  /// format: whose tool calls are looked for; without one they are content.
   /// thinking: the prompt has opened the reasoning, so the answer begins inside it.
-  CompletionParser(ChatFormat format, bool thinking);
+  CompletionParser(std::optional<ChatFormat> format, bool thinking);
 
   Delta push(std::string_view text);
   /// The answer has ended, by itself or not.
@@ -47,8 +49,8 @@ class CompletionParser {
   std::string_view unread() const { return std::string_view(held_).substr(n_read_); }
   void collect(const Delta& delta);
 
-  ChatFormat format_;
-  CallMarkers calls_;
+  std::optional<ChatFormat> format_;
+  CallMarkers calls_ = {};  // empty without a format
   State state_;
   std::string held_;        // not yet passed on; in kCalls the block after its begin marker
   std::size_t n_read_ = 0;  // bytes at the front of held_ that a running read() has done with

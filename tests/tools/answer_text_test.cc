@@ -49,6 +49,14 @@ TEST(AnswerText, ReasoningEndsAtItsToken) {
   EXPECT_EQ(answer("Oslo.", {}).content(), "Oslo.");
 }
 
+TEST(AnswerText, ReasoningEndsAtItsTextToo) {
+  AnswerText spelled(tokenizer(), {.stops = {}, .starts_reasoning = true}, {});
+  for (const text::TokenId token : tokenizer().encode_text("Hm.</think>Oslo.")) spelled.push(token);
+  spelled.finish();
+  EXPECT_EQ(spelled.reasoning(), "Hm.");
+  EXPECT_EQ(spelled.content(), "Oslo.");
+}
+
 TEST(AnswerText, CallsAreTakenOutWhereToolsWereOffered) {
   const AnswerText v31 =
       answer("Hm.</think>Let me see." + kCalls,
