@@ -39,6 +39,7 @@ class AnswerText {
   text::StreamDecoder decoder_;
   text::StopStrings stops_;
   text::CompletionParser parser_;
+  bool skips_blank_;  // before the first content
   Show show_;
   std::string reasoning_, content_;
   std::vector<text::ToolCall> tool_calls_;

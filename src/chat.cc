@@ -95,6 +95,7 @@ Generation Chat::answer(text::Sampler& sampler, const GenerationOptions& options
   session_.truncate(static_cast<std::int32_t>(known));
 
   GenerationOptions settled = options;
+  settled.starts_blank = format_ == text::ChatFormat::kV2;
   settled.starts_reasoning = text::opens_reasoning(words);
   if (offers_tools(messages)) settled.calls = format_;
   sampler.clear_history();

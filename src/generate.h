@@ -31,6 +31,7 @@ struct GenerationOptions {
   int max_tokens = 0;              // 0: as many as the context holds
   std::vector<std::string> stops;  // strings that end the content
   bool starts_reasoning = false;   // the prompt opened a <think>
+  bool starts_blank = false;       // one blank before the content is the format's (V2)
   /// Take tool calls of this format out of the content; unset: they are content.
   std::optional<text::ChatFormat> calls = {};
 };

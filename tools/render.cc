@@ -62,7 +62,7 @@ void add_render(CLI::App& app, int&) {
       app.add_subcommand("render", "Turn conversations into prompts, or completions into messages");
   take_one_of(command->add_option("--format", options->format,
                                   "Of prompts and completions (default: each line's own)"),
-              {"v3", "r1", "v3.1", "v3.2"});
+              {"v2", "v3", "r1", "v3.1", "v3.2"});
   command
       ->add_option("--jsonl", options->json_lines,
                    "File of conversations, one per line; - is standard input")

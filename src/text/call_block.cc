@@ -47,6 +47,7 @@ CallBlock parse_v3_block(std::string_view text) {
 }  // namespace
 
 CallMarkers call_markers(ChatFormat format) {
+  if (format == ChatFormat::kV2) return {};
   if (format == ChatFormat::kV32) {
     return {"\n\n<｜DSML｜function_calls", "</｜DSML｜function_calls>"};
   }
@@ -55,6 +56,8 @@ CallMarkers call_markers(ChatFormat format) {
 
 CallBlock parse_call_block(ChatFormat format, std::string_view text) {
   switch (format) {
+    case ChatFormat::kV2:
+      return {};
     case ChatFormat::kV3:
     case ChatFormat::kR1:
       return parse_v3_block(text);

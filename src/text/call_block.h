@@ -15,6 +15,7 @@ struct CallMarkers {
   std::string_view begin;
   std::string_view end;
 };
+/// Both empty for V2, whose models call no tools.
 CallMarkers call_markers(ChatFormat format);
 
 /// A block of tool calls as far as it could be read.

@@ -13,7 +13,8 @@
 namespace leyden::text {
 namespace {
 
-constexpr std::array<formats::Named<ChatFormat>, 4> kFormats = {{
+constexpr std::array<formats::Named<ChatFormat>, 5> kFormats = {{
+    {"v2", ChatFormat::kV2},
     {"v3", ChatFormat::kV3},
     {"r1", ChatFormat::kR1},
     {"v3.1", ChatFormat::kV31},
@@ -35,6 +36,8 @@ bool has_dsml_token(const Tokenizer& tokenizer) {
 Prompt render(ChatFormat format, const std::vector<Message>& messages,
               const RenderOptions& options) {
   switch (format) {
+    case ChatFormat::kV2:
+      return render_v2(messages, options);
     case ChatFormat::kV3:
       return render_v3(messages, options);
     case ChatFormat::kR1:
@@ -51,6 +54,7 @@ ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model
                               bool has_chat_template) {
   const bool sparse = model_type == "deepseek_v32";
   if (has_dsml_token(tokenizer) || (sparse && !has_chat_template)) return ChatFormat::kV32;
+  if (!tokenizer.added_token(marker::kUser)) return ChatFormat::kV2;
   const bool thinks = tokenizer.added_token(marker::kThink).has_value();
   const bool searches = tokenizer.added_token("<｜search▁begin｜>").has_value();
   if (!thinks) return ChatFormat::kV3;
@@ -59,6 +63,7 @@ ChatFormat choose_chat_format(const Tokenizer& tokenizer, std::string_view model
 
 Thinking thinking_of(ChatFormat format) {
   switch (format) {
+    case ChatFormat::kV2:
     case ChatFormat::kV3:
       return Thinking::kNever;
     case ChatFormat::kR1:
@@ -91,7 +96,7 @@ std::string_view name(ChatFormat format) { return formats::name_in(kFormats, for
 
 ChatFormat parse_chat_format(std::string_view text) {
   if (const auto format = formats::value_named(kFormats, text)) return *format;
-  throw ChatError(fmt::format("chat format is '{}', expected v3, r1, v3.1 or v3.2",
+  throw ChatError(fmt::format("chat format is '{}', expected v2, v3, r1, v3.1 or v3.2",
                               formats::excerpt(text, 40)));
 }
 

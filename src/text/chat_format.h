@@ -11,6 +11,7 @@ namespace leyden::text {
 
 /// How a conversation becomes a prompt. Specified in docs/chat-formats.md.
 enum class ChatFormat {
+  kV2,   // DeepSeek-V2, V2-Lite: no markers but the end token, no tools, no thinking
   kV3,   // DeepSeek-V3, V3-0324: no thinking
   kR1,   // DeepSeek-R1: V3's frame, always thinking
   kV31,  // DeepSeek-V3.1, V3.1-Terminus, V3.2-Exp, leyden's demo model
@@ -18,7 +19,7 @@ enum class ChatFormat {
 };
 
 struct RenderOptions {
-  bool thinking = false;              // V3.1, V3.2; R1 always thinks, V3 never
+  bool thinking = false;              // V3.1, V3.2; R1 always thinks, V2 and V3 never
   bool add_begin = true;              // false: the prompt continues a context
   bool add_generation_prompt = true;  // not V3.2: user messages always open the answer
   bool drop_thinking = true;          // V3.2: forget the reasoning of earlier turns
@@ -32,6 +33,7 @@ Prompt render(ChatFormat format, const std::vector<Message>& messages,
 
 /// The format a checkpoint was trained with, by what tells the family apart:
 ///  - V3.2 is a "deepseek_v32" that comes without a Jinja template, or has DSML among its tokens;
+///  - V2 has no token for users' turns;
 ///  - V3.1 has thinking tokens, and V3.2-Exp's model type or the search tokens;
 ///  - R1 has thinking tokens alone.
 /// Any other gets V3's frame.
@@ -50,7 +52,7 @@ void check_thinking(ChatFormat format, bool thinking);
 /// alone doesn't tell: V3.1 and R1 go on after a tool's result without.
 bool opens_reasoning(const Prompt& prompt);
 
-/// "v3", "r1", "v3.1", "v3.2". parse_chat_format throws ChatError for any other name.
+/// "v2", "v3", "r1", "v3.1", "v3.2". parse_chat_format throws ChatError for any other name.
 std::string_view name(ChatFormat format);
 ChatFormat parse_chat_format(std::string_view name);
 

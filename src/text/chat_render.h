@@ -11,6 +11,7 @@
 namespace leyden::text {
 
 // The formats one by one; render() in chat_format.h is the door to them.
+Prompt render_v2(const std::vector<Message>& messages, const RenderOptions& options);
 Prompt render_v3(const std::vector<Message>& messages, const RenderOptions& options);
 Prompt render_r1(const std::vector<Message>& messages, const RenderOptions& options);
 Prompt render_v31(const std::vector<Message>& messages, const RenderOptions& options);

@@ -28,19 +28,20 @@ void refuse_markers(ChatFormat format, std::string_view text, std::string_view w
 
 Message parse_completion(ChatFormat format, bool thinking, std::string_view text) {
   const CallMarkers calls = call_markers(format);
+  const auto find_calls = [&] { return calls.begin.empty() ? kNowhere : text.find(calls.begin); };
   Message message;
   message.role = "assistant";
 
   if (thinking) {
     const std::size_t end = text.find(kEndThink);
-    if (end == kNowhere || text.find(calls.begin) < end) {
+    if (end == kNowhere || find_calls() < end) {
       throw ChatError("the reasoning doesn't end with </think>");
     }
     message.reasoning_content = text.substr(0, end);
     text.remove_prefix(end + kEndThink.size());
   }
 
-  const std::size_t calls_at = text.find(calls.begin);
+  const std::size_t calls_at = find_calls();
   const std::size_t end_at = text.find(kEnd);
   const std::size_t content_end = std::min(calls_at, end_at);
   if (content_end == kNowhere) throw ChatError(fmt::format("the answer doesn't end with {}", kEnd));

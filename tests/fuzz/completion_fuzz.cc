@@ -51,7 +51,8 @@ void must_keep_all(std::string_view text, const text::Message& message) {
 FUZZ_TARGET(completion) {
   if (size < 2) return 0;
   constexpr text::ChatFormat kFormats[] = {text::ChatFormat::kV3, text::ChatFormat::kV31,
-                                           text::ChatFormat::kV32, text::ChatFormat::kR1};
+                                           text::ChatFormat::kV32, text::ChatFormat::kR1,
+                                           text::ChatFormat::kV2};
   const text::ChatFormat format = kFormats[data[0] / 2 % std::size(kFormats)];
   const bool thinking = data[0] % 2 == 1;
   const std::string_view text = fuzz::text_of(data + 2, size - 2);

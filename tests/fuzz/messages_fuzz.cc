@@ -12,8 +12,8 @@ using namespace leyden;
 namespace {
 
 void render_all(const std::vector<text::Message>& messages) {
-  for (const auto format : {text::ChatFormat::kV3, text::ChatFormat::kR1, text::ChatFormat::kV31,
-                            text::ChatFormat::kV32}) {
+  for (const auto format : {text::ChatFormat::kV2, text::ChatFormat::kV3, text::ChatFormat::kR1,
+                            text::ChatFormat::kV31, text::ChatFormat::kV32}) {
     for (const bool thinking : {false, true}) {
       fuzz::accepts([&] {
         try {

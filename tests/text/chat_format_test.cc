@@ -129,10 +129,29 @@ TEST(ChatFormat, KeepsLargeNumbersAndKeyOrderInArguments) {
 TEST(ChatFormat, WithoutBeginThePromptContinuesAContext) {
   const std::string messages = R"([{"role": "user", "content": "q"}])";
   for (const ChatFormat format :
-       {ChatFormat::kV3, ChatFormat::kR1, ChatFormat::kV31, ChatFormat::kV32}) {
+       {ChatFormat::kV2, ChatFormat::kV3, ChatFormat::kR1, ChatFormat::kV31, ChatFormat::kV32}) {
     EXPECT_EQ(std::string(marker::kBegin) + prompt_of(format, messages, {.add_begin = false}),
               prompt_of(format, messages));
   }
+}
+
+TEST(ChatFormat, V2NamesTheSpeakersInPlainText) {
+  EXPECT_EQ(prompt_of(ChatFormat::kV2, R"([{"role": "system", "content": "Be brief."},
+                      {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"},
+                      {"role": "user", "content": "r"}])"),
+            "<｜begin▁of▁sentence｜>Be brief.\n\nUser: q\n\nAssistant: a<｜end▁of▁sentence｜>"
+            "User: r\n\nAssistant:");
+  EXPECT_EQ(prompt_of(ChatFormat::kV2, R"([{"role": "user", "content": "q"}])",
+                      {.add_begin = false, .add_generation_prompt = false}),
+            "User: q\n\n");
+  EXPECT_EQ(refusal(ChatFormat::kV2, R"([{"role": "tool", "content": "x"}])"),
+            "message 0 (tool) is a tool's, and v2 has no tools");
+  EXPECT_EQ(refusal(ChatFormat::kV2, R"([{"role": "system", "content": "",
+                    "tools": [{"function": {"name": "f"}}]}])"),
+            "message 0 (system) offers tools, which v2 doesn't have");
+  EXPECT_EQ(refusal(ChatFormat::kV2, R"([{"role": "assistant", "content": "", "tool_calls":
+                    [{"function": {"name": "f", "arguments": "{}"}}]}])"),
+            "message 0 (assistant) calls tools, which v2 doesn't have");
 }
 
 TEST(ChatFormat, V31OffersToolsAsTheModelCardDoes) {
@@ -177,6 +196,7 @@ TEST(ChatFormat, ReasoningIsOpenedByThePromptsLastWords) {
         render(format, messages_of(R"([{"role": ")" + role + R"(", "content": "<think>"}])"),
                {.thinking = true}));
   };
+  EXPECT_FALSE(opens(ChatFormat::kV2, "user"));
   EXPECT_FALSE(opens(ChatFormat::kV3, "user"));
   EXPECT_TRUE(opens(ChatFormat::kR1, "user"));
   EXPECT_FALSE(opens(ChatFormat::kR1, "tool"));
@@ -202,6 +222,7 @@ TEST(ChatFormat, IsChosenByWhatTellsTheFamilyApart) {
   EXPECT_EQ(choose_chat_format(deepseek_tokenizer(), "deepseek_v32", false), ChatFormat::kV32);
   EXPECT_EQ(choose_chat_format(with_tokens({"<think>", "｜DSML｜"}), "deepseek_v32", true),
             ChatFormat::kV32);
+  EXPECT_EQ(choose_chat_format(with_tokens({"<think>"}), "deepseek_v2", true), ChatFormat::kV2);
   EXPECT_EQ(choose_chat_format(with_tokens({"<think>", "<｜User｜>"}), "deepseek_v3", true),
             ChatFormat::kR1);
   EXPECT_EQ(choose_chat_format(with_tokens({"<｜User｜>"}), "deepseek_v3", true), ChatFormat::kV3);

@@ -127,6 +127,12 @@ TEST(Completion, StrictErrorsSayWhatIsWrong) {
               HasSubstr("expected a tool call or the end"));
 }
 
+TEST(Completion, V2HasNoCalls) {
+  const std::string text = "See. " + kV3Calls + kV32Calls;
+  EXPECT_EQ(parse_completion(ChatFormat::kV2, false, text + kEnd).content, text);
+  EXPECT_EQ(streamed(ChatFormat::kV2, false, text + kEnd, 1, 9).content, text);
+}
+
 TEST(CompletionParser, PassesTextOnAtOnceAndHoldsBackOnlyMarkers) {
   CompletionParser parser(ChatFormat::kV31, true);
   EXPECT_EQ(parser.push("I think <").reasoning, "I think ");
@@ -219,7 +225,7 @@ TEST(CompletionParser, NeverLosesText) {
   for (int round = 0; round < 4000; ++round) {
     std::string text;
     for (unsigned n = random() % 15; n > 0; --n) text += parts[random() % parts.size()];
-    const auto format = static_cast<ChatFormat>(random() % 4);
+    const auto format = static_cast<ChatFormat>(random() % 5);
     const bool thinking = random() % 2 == 0;
     const Message whole = streamed(format, thinking, text, 0, 1000);
     const Message pieces = streamed(format, thinking, text, round, 1 + random() % 6);

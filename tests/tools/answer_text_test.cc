@@ -57,6 +57,12 @@ TEST(AnswerText, ReasoningEndsAtItsTextToo) {
   EXPECT_EQ(spelled.content(), "Oslo.");
 }
 
+TEST(AnswerText, TheFormatsBlankIsNoPartOfTheAnswer) {
+  EXPECT_EQ(answer("  Oslo. ", {.stops = {}, .starts_blank = true}).content(), " Oslo. ");
+  EXPECT_EQ(answer("Oslo.", {.stops = {}, .starts_blank = true}).content(), "Oslo.");
+  EXPECT_EQ(answer(" Oslo.", {}).content(), " Oslo.");
+}
+
 TEST(AnswerText, CallsAreTakenOutWhereToolsWereOffered) {
   const AnswerText v31 =
       answer("Hm.</think>Let me see." + kCalls,

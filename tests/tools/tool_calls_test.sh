@@ -119,6 +119,22 @@ test_a_model_that_cannot_think_says_so() {
   call run -m "$model" -p x -n 1 --thinking off
   exits 0
 }
+# Without a token for users' turns: V2, whose markers are words.
+test_v2_speaks_in_plain_text() {
+  local model=$work/v2 prompt
+  cp -r "$source_dir/models/demo/checkpoint" "$model"
+  sed -i 's/"<｜User｜>"/"<｜nobody｜>"/' "$model/tokenizer.json"
+  printf '{"text": "<｜begin▁of▁sentence｜>User: What is 7 + 8?\\n\\nAssistant:"}' >"$work/v2.json"
+  prompt=$("$leyden" tokenize --special --tokenizer "$model/tokenizer.json" --jsonl "$work/v2.json" |
+    grep -o '"ids": *\[.*\]' | grep -o '[0-9]*' | wc -l)
+  call run -m "$model" -p "What is 7 + 8?" -n 1 --json "$work/v2-answer.json"
+  exits 0
+  [[ $(field "$work/v2-answer.json" prompt_tokens) == "$prompt" ]] || fail "the prompt isn't V2's, of $prompt tokens"
+  call run -m "$model" -p x --tools "$work/tools.json"
+  refuses "message 0 (system) offers tools, which v2 doesn't have"
+  call run -m "$model" -p x --thinking on
+  refuses "this model has no thinking mode"
+}
 test_an_answer_to_a_tools_result_is_no_reasoning() {
   cat >"$work/result.json" <<'END'
 [{"role": "user", "content": "What is 7 + 8?"},
