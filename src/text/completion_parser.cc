@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "formats/load_error.h"
+#include "src/text/dsml.h"
 #include "src/text/hold_back.h"
 #include "src/text/markers.h"
 
@@ -14,9 +16,23 @@ using namespace marker;
 
 namespace {
 
+// V3.2 writes the arguments of a call anew in the next prompt. What isn't JSON, as
+// string="false">ten, would leave the conversation without one.
+bool can_be_rendered(ChatFormat format, const std::vector<ToolCall>& calls) {
+  if (format != ChatFormat::kV32) return true;
+  try {
+    PromptWriter nowhere;
+    write_dsml_calls(calls, nowhere);
+    return true;
+  } catch (const formats::LoadError&) {
+    return false;
+  }
+}
+
 // A block without a call in it is as good as broken: its text must not vanish.
-bool has_calls(const CallBlock& block) {
-  return block.status == CallBlock::Status::kComplete && !block.calls.empty();
+bool has_calls(ChatFormat format, const CallBlock& block) {
+  return block.status == CallBlock::Status::kComplete && !block.calls.empty() &&
+         can_be_rendered(format, block.calls);
 }
 
 }  // namespace
@@ -50,7 +66,7 @@ CompletionParser::Delta CompletionParser::finish() {
   if (state_ == State::kCalls) {
     // All calls may be there and only the end marker missing.
     CallBlock block = parse_call_block(*format_, held_ + std::string(calls_.end));
-    if (has_calls(block) && block.n_bytes == held_.size() + calls_.end.size()) {
+    if (has_calls(*format_, block) && block.n_bytes == held_.size() + calls_.end.size()) {
       std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
     } else {
       delta.content.append(calls_.begin).append(held_);
@@ -119,7 +135,7 @@ bool CompletionParser::read_text(Delta& delta) {
 bool CompletionParser::read_calls(Delta& delta) {
   CallBlock block = parse_call_block(*format_, unread());
   if (block.status == CallBlock::Status::kIncomplete) return false;
-  if (has_calls(block)) {
+  if (has_calls(*format_, block)) {
     std::move(block.calls.begin(), block.calls.end(), std::back_inserter(delta.tool_calls));
     n_read_ += block.n_bytes;
   } else {

@@ -16,8 +16,9 @@ namespace leyden::text {
 ///
 /// Nothing is lost: text is passed on at once, except for what may still turn out to be a marker;
 /// tool calls come when their block is complete, and a block that goes wrong comes back as content,
-/// letter by letter. Only the markers themselves disappear: the end of
-/// reasoning, those around calls, and the end of the answer if nothing follows it.
+/// letter by letter, as does one of V3.2 whose arguments no prompt could repeat. Only the markers
+/// themselves disappear: the end of reasoning, those around calls, and the end of the answer if
+/// nothing follows it.
 class CompletionParser {
  public:
   /// What a piece of the answer added.

@@ -155,6 +155,23 @@ TEST(CompletionParser, ABrokenBlockComesBackAsContent) {
   EXPECT_EQ(streamed(ChatFormat::kV32, false, "A" + cut, 1, 4).content, "A" + cut);
 }
 
+TEST(CompletionParser, ACallThatNoPromptCanRepeatIsContent) {
+  const auto call = [](const std::string& value) {
+    return "\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n"
+           "<｜DSML｜parameter name=\"n\" string=\"false\">" +
+           value + "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>";
+  };
+  for (const std::string value :
+       {"ten", "", "1e999", "1, \"m\": 2, \"m\": 3", R"({"a": 1, "a": 2})"}) {
+    const Message message = streamed(ChatFormat::kV32, false, "A" + call(value), 1, 9);
+    EXPECT_EQ(message.content, "A" + call(value));
+    EXPECT_FALSE(message.tool_calls) << value;
+  }
+  const Message good = streamed(ChatFormat::kV32, false, "A" + call("[1e9, {}]"), 1, 9);
+  EXPECT_EQ(good.content, "A");
+  EXPECT_EQ(good.tool_calls.value().front().arguments, R"({"n": [1e9, {}]})");
+}
+
 TEST(CompletionParser, CallsInsideABrokenBlockAreFoundHoweverTheTextIsCut) {
   const std::string inner =
       "\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"g\">\n\n</｜DSML｜invoke>\n"
