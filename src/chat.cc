@@ -33,6 +33,18 @@ void number_calls(std::vector<text::ToolCall>& calls, const std::vector<text::Me
   for (text::ToolCall& call : calls) call.id = fmt::format("call_{}", n++);
 }
 
+/// V3.2 opens the answer after the last result of a message's calls. What answers no call is for
+/// render() to refuse.
+void check_results_complete(const std::vector<text::Message>& messages) {
+  std::size_t caller = messages.size() - 1;
+  while (caller > 0 && messages[caller].role == "tool") --caller;
+  const std::size_t n_results = messages.size() - 1 - caller;
+  const std::size_t n_calls = messages[caller].tool_calls ? messages[caller].tool_calls->size() : 0;
+  if (n_results >= n_calls) return;
+  text::refuse(messages, messages.size() - 1,
+               fmt::format("is the last one, but only result {} of {}", n_results, n_calls));
+}
+
 /// Refuses messages after which no format has an answer begin. The templates render them all the
 /// same: an assistant's message, also one with `prefix`, is closed by the end token, and what the
 /// model says then is somebody else's turn.
@@ -43,6 +55,7 @@ void check_answerable(text::ChatFormat format, const std::vector<text::Message>&
   while (!v32 && n > 0 && messages[n - 1].role == "system") --n;
   if (n == 0) throw text::ChatError("there is no message that could be answered");
   const std::string& role = messages[n - 1].role;
+  if (v32 && role == "tool") return check_results_complete(messages);
   if (role == "user" || role == "tool" || (v32 && role == "developer")) return;
   text::refuse(messages, n - 1, "is the last one, expected a user's or a tool's");
 }

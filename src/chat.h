@@ -38,8 +38,9 @@ class Chat {
   /// Appends a message of "system" or "user".
   void say(std::string role, std::string content);
 
-  /// Answers the messages, the last of which is a user's, a tool's or (V3.2) a developer's, and
-  /// appends the answer. But for V3.2, system messages may follow it.
+  /// Answers the messages, the last of which is a user's, a tool's (in V3.2 the result of the last
+  /// call) or, in V3.2, a developer's, and appends the answer. But for V3.2, system messages may
+  /// follow it.
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.

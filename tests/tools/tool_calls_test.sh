@@ -183,6 +183,21 @@ test_only_what_can_be_answered_is_answered() {
   asks "$v32" user system
   refuses "message 1 (system) is the last one"
 }
+test_v32_answers_when_all_results_are_there() {
+  local v32=$work/v32-results call='{"type": "function", "function": {"name": "f", "arguments": "{}"}}' results
+  cp -r "$source_dir/models/demo/checkpoint" "$v32"
+  sed -i 's/"<｜fim▁hole｜>"/"｜DSML｜"/' "$v32/tokenizer.json"
+  for results in 1 2 3; do
+    printf '[{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [%s, %s]}%s]' "$call" "$call" \
+      "$(printf ', {"role": "tool", "content": "%d"}' $(seq "$results"))" >"$work/results.json"
+    call run -m "$v32" --messages "$work/results.json" --greedy -n 2
+    case $results in
+      1) refuses "message 2 (tool) is the last one, but only result 1 of 2" ;;
+      2) exits 0 ;;
+      3) refuses "message 4 (tool) is a result without a tool call" ;;
+    esac
+  done
+}
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
   exits 0
