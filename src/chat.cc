@@ -51,8 +51,12 @@ void check_results_complete(const std::vector<text::Message>& messages) {
 void check_answerable(text::ChatFormat format, const std::vector<text::Message>& messages) {
   const bool v32 = format == text::ChatFormat::kV32;
   std::size_t n = messages.size();
-  // The others move system messages to the front.
-  while (!v32 && n > 0 && messages[n - 1].role == "system") --n;
+  // The others may have system messages, and a developer's, behind it: all but V2 move them to the
+  // front.
+  while (!v32 && n > 0 &&
+         (messages[n - 1].role == "system" || messages[n - 1].role == "developer")) {
+    --n;
+  }
   if (n == 0) throw text::ChatError("there is no message that could be answered");
   const std::string& role = messages[n - 1].role;
   if (v32 && role == "tool") return check_results_complete(messages);
@@ -71,7 +75,21 @@ void Chat::say(std::string role, std::string content) {
   message.content = std::move(content);
 }
 
-text::Prompt Chat::rendered() const { return text::render(format_, messages, render); }
+/// Only V3.2 knows a developer's messages. The other templates drop them in silence; here they are
+/// what they stand for in OpenAI's interface, the newer name of system messages.
+text::Prompt Chat::rendered() const {
+  const auto is_developer = [](const text::Message& message) {
+    return message.role == "developer";
+  };
+  if (format_ == text::ChatFormat::kV32 || std::ranges::none_of(messages, is_developer)) {
+    return text::render(format_, messages, render);
+  }
+  std::vector<text::Message> known = messages;
+  for (text::Message& message : known) {
+    if (is_developer(message)) message.role = "system";
+  }
+  return text::render(format_, known, render);
+}
 
 std::size_t Chat::n_known(std::span<const text::TokenId> prompt) const {
   return static_cast<std::size_t>(std::ranges::mismatch(prompt, session_.tokens()).in1 -

@@ -40,7 +40,7 @@ class Chat {
 
   /// Answers the messages, the last of which is a user's, a tool's (in V3.2 the result of the last
   /// call) or, in V3.2, a developer's, and appends the answer. But for V3.2, system messages may
-  /// follow it.
+  /// follow it, and a developer's messages are system messages.
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
   /// What an interrupted answer had said stays part of the conversation; if it was interrupted
   /// before its first token, no message is appended.

@@ -176,8 +176,10 @@ test_only_what_can_be_answered_is_answered() {
   refuses "message 0 (system) is the last one"
   asks "$v31" user system
   exits 0
+  asks "$v31" developer
+  refuses "there is no message that could be answered"
   asks "$v31" user developer
-  refuses "message 1 (developer) is the last one"
+  exits 0
   asks "$v32" user developer
   exits 0
   asks "$v32" user system
@@ -197,6 +199,17 @@ test_v32_answers_when_all_results_are_there() {
       3) refuses "message 4 (tool) is a result without a tool call" ;;
     esac
   done
+}
+test_a_developers_words_are_not_dropped() {
+  local role
+  for role in system developer; do
+    printf '[{"role": "%s", "content": "Be brief and say nothing else."}, {"role": "user", "content": "What is 7 + 8?"}]' \
+      "$role" >"$work/$role.json"
+    call run --messages "$work/$role.json" --greedy -n 4 --json "$work/$role-answer.json"
+    exits 0
+  done
+  [[ $(field "$work/developer-answer.json" prompt_tokens) == $(field "$work/system-answer.json" prompt_tokens) ]] ||
+    fail "the developer's message isn't read as a system message"
 }
 test_completions_are_parsed_to_the_letter() {
   call render --parse --jsonl "$source_dir/tests/data/text/encoding/parse_cases_v3.2.jsonl"
