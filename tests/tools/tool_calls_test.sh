@@ -85,16 +85,17 @@ test_r1_always_thinks() {
   local model=$work/r1 think
   cp -r "$source_dir/models/demo/checkpoint" "$model"
   sed -i 's/"model_type": "deepseek_v32"/"model_type": "deepseek_v3"/' "$model/config.json"
-  think=$("$leyden" tokenize --special --tokenizer "$model/tokenizer.json" <<<"</think>" | grep -o '\[[0-9]*' | tr -d '[')
+  think=$("$leyden" tokenize --special --tokenizer "$model/tokenizer.json" <<<"</think>" |
+    grep -o '\[[0-9]*' | tr -d '[')
+  local ask=(run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 -n 8 --json "$work/r1.json")
   for thinking in "" "--thinking on"; do
-    call run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 -n 8 --json "$work/r1.json" $thinking
+    call "${ask[@]}" $thinking
     exits 0
     [[ $(field "$work/r1.json" reasoning) != '""' ]] || fail "there is no reasoning"
     grep -q '"text":""' "$work/r1.json" || fail "there is text before the end of the thoughts"
   done
   # Made to end its thoughts at once, it answers.
-  call run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 --logit-bias "$think=90000" \
-    --frequency-penalty 90000 -n 8 --json "$work/r1.json"
+  call "${ask[@]}" --logit-bias "$think=90000" --frequency-penalty 90000
   grep -q '"reasoning":""' "$work/r1.json" || fail "the thoughts don't end with </think>"
   [[ $(field "$work/r1.json" text) != '""' ]] || fail "there is no text"
   call run -m "$model" -p x --thinking off
@@ -103,7 +104,8 @@ test_r1_always_thinks() {
   exits 0
   call chat -m "$model" --thinking off </dev/null
   refuses "this model always thinks before it answers"
-  printf '/think off\n/think\n/think hide\n/think\n' | "$leyden" chat -m "$model" >"$work/out" 2>"$work/err"
+  printf '/think off\n/think\n/think hide\n/think\n' |
+    "$leyden" chat -m "$model" >"$work/out" 2>"$work/err"
   says err "this model always thinks before it answers"
   says err "thinking is on"
   says err "thinking is on, and hidden"
@@ -129,7 +131,8 @@ test_v2_speaks_in_plain_text() {
     grep -o '"ids": *\[.*\]' | grep -o '[0-9]*' | wc -l)
   call run -m "$model" -p "What is 7 + 8?" -n 1 --json "$work/v2-answer.json"
   exits 0
-  [[ $(field "$work/v2-answer.json" prompt_tokens) == "$prompt" ]] || fail "the prompt isn't V2's, of $prompt tokens"
+  [[ $(field "$work/v2-answer.json" prompt_tokens) == "$prompt" ]] ||
+    fail "the prompt isn't V2's, of $prompt tokens"
   call run -m "$model" -p x --tools "$work/tools.json"
   refuses "message 0 (system) offers tools, which v2 doesn't have"
   call run -m "$model" -p x --thinking on
@@ -186,12 +189,13 @@ test_only_what_can_be_answered_is_answered() {
   refuses "message 1 (system) is the last one"
 }
 test_v32_answers_when_all_results_are_there() {
-  local v32=$work/v32-results call='{"type": "function", "function": {"name": "f", "arguments": "{}"}}' results
+  local v32=$work/v32-results call='{"function": {"name": "f", "arguments": "{}"}}' results
   cp -r "$source_dir/models/demo/checkpoint" "$v32"
   sed -i 's/"<｜fim▁hole｜>"/"｜DSML｜"/' "$v32/tokenizer.json"
   for results in 1 2 3; do
-    printf '[{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [%s, %s]}%s]' "$call" "$call" \
-      "$(printf ', {"role": "tool", "content": "%d"}' $(seq "$results"))" >"$work/results.json"
+    printf '[{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [%s, %s]}%s]' \
+      "$call" "$call" "$(printf ', {"role": "tool", "content": "%d"}' $(seq "$results"))" \
+      >"$work/results.json"
     call run -m "$v32" --messages "$work/results.json" --greedy -n 2
     case $results in
       1) refuses "message 2 (tool) is the last one, but only result 1 of 2" ;;
@@ -203,12 +207,13 @@ test_v32_answers_when_all_results_are_there() {
 test_a_developers_words_are_not_dropped() {
   local role
   for role in system developer; do
-    printf '[{"role": "%s", "content": "Be brief and say nothing else."}, {"role": "user", "content": "What is 7 + 8?"}]' \
+    printf '[{"role": "%s", "content": "Be brief."}, {"role": "user", "content": "What is 7 + 8?"}]' \
       "$role" >"$work/$role.json"
     call run --messages "$work/$role.json" --greedy -n 4 --json "$work/$role-answer.json"
     exits 0
   done
-  [[ $(field "$work/developer-answer.json" prompt_tokens) == $(field "$work/system-answer.json" prompt_tokens) ]] ||
+  [[ $(field "$work/developer-answer.json" prompt_tokens) == \
+    $(field "$work/system-answer.json" prompt_tokens) ]] ||
     fail "the developer's message isn't read as a system message"
 }
 test_completions_are_parsed_to_the_letter() {
