@@ -1,7 +1,9 @@
 #include "src/calibrate.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -108,14 +110,18 @@ Calibration calibrate(const std::shared_ptr<const Engine>& engine, const Documen
   require_room(*engine, documents);
   Session session(engine);
   Recorder recorder(engine->impl().model->tensors);
+  const auto vocab = static_cast<std::size_t>(engine->vocab_size());
+  std::vector<float> logits;
   std::uint64_t done = 0, total = 0;
   for (const auto& document : documents) total += document.size();
   for (const auto& document : documents) {
     session.truncate(0);
-    if (document.empty()) continue;
-    session.prefill(document);
-    done += document.size();
-    if (progress) progress(done, total);
+    for (std::size_t first = 0; first < document.size(); first += kHeldRows) {
+      const std::size_t n = std::min(kHeldRows, document.size() - first);
+      logits.resize(n * vocab);  // nobody reads them, but the head's activations are to be seen too
+      session.prefill_traced(std::span(document).subspan(first, n), logits, nullptr);
+      if (progress) progress(done += n, total);
+    }
   }
   return recorder.result();
 }

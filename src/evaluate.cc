@@ -12,9 +12,6 @@
 namespace leyden {
 namespace {
 
-/// Tokens whose logits are held at a time.
-constexpr std::size_t kHeldRows = 128;
-
 using Row = std::span<const float>;
 
 /// log of the sum of exp(logits).

@@ -23,6 +23,9 @@ using Documents = std::vector<std::vector<std::int32_t>>;
 /// Tokens done and in all.
 using EvaluationProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
+/// Tokens whose logits are held at a time, where those of all tokens are wanted.
+inline constexpr std::size_t kHeldRows = 128;
+
 /// Errors: std::runtime_error if a document without its last `unread` tokens is longer than the
 /// engine's context. What measures documents begins with this.
 void require_room(const Engine& engine, const Documents& documents, std::size_t unread = 0);
