@@ -62,7 +62,7 @@ class ContainerReader {
 
  private:
   /// Sees that layers behind those of the config are there to predict further tokens: a model that
-  /// lost its last layers would load, and talk nonsense (as src/model/layer_count.h of originals).
+  /// lost its last layers would load, and talk nonsense (as src/model/layer_check.h of originals).
   void check_mtp_layers() const;
   void read_frames(const StoredTensor& tensor, std::uint64_t offset, std::span<std::byte> to) const;
 

@@ -82,7 +82,13 @@ std::optional<std::string> hf_tensor_name(std::string_view gguf_name) {
     if (names.gguf != layer_name->part) continue;
     return fmt::format("model.layers.{}.{}", layer_name->layer, names.hf);
   }
-  return std::nullopt;
+  // Of attention's biases the table has none; they are called as the weights.
+  constexpr std::string_view kBias = "bias";
+  if (!layer_name->part.starts_with("attn_") || !gguf_name.ends_with(kBias)) return std::nullopt;
+  const std::string_view stem = gguf_name.substr(0, gguf_name.size() - kBias.size());
+  std::optional<std::string> name = hf_tensor_name(fmt::format("{}weight", stem));
+  if (name) name->replace(name->rfind('.') + 1, std::string::npos, kBias);
+  return name;
 }
 
 }  // namespace leyden::formats

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "formats/load_error.h"
-#include "src/model/layer_count.h"
+#include "src/model/layer_check.h"
 #include "src/model/tied_head.h"
 #include "src/recipes.h"
 
@@ -49,7 +49,7 @@ Builders::Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& r
   for (model::PlannedTensor& planned : mtp_tensors(checkpoint)) {
     plan.push_back(std::move(planned));
   }
-  model::check_layer_count(checkpoint);
+  model::check_layers(checkpoint);
   model::check_tied_head(checkpoint);
   const model::FormatChooser choose = format_chooser(recipe, checkpoint);
   all.reserve(plan.size());

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "src/model/layer_count.h"
+#include "src/model/layer_check.h"
 #include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
 #include "src/model/tensor_builder.h"
@@ -53,7 +53,7 @@ std::unique_ptr<LoadedModel> load_checkpoint(const formats::Checkpoint& checkpoi
   loaded->source = checkpoint.name();
   loaded->config = checkpoint.config();
   loaded->recipe = recipe;
-  check_layer_count(checkpoint);
+  check_layers(checkpoint);
   check_tied_head(checkpoint);
   adopt_companions(*loaded, [&](std::string_view name) { return checkpoint.companion(name); });
   allocate_tensors(*loaded, tensor_specs(loaded->config, choose), std::move(memory));
