@@ -11,6 +11,7 @@
 #include "formats/hf_checkpoint.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
+#include "formats/tensor_decode.h"
 #include "quant/number.h"
 
 namespace leyden::formats {
@@ -49,7 +50,10 @@ const CheckpointTensor& Checkpoint::require(std::string_view tensor_name, std::i
     throw LoadError(name_, fmt::format("tensor '{}' is missing", tensor_name));
   }
   const bool rank_fits = tensor->shape.size() == 2 || (rows == 1 && tensor->shape.size() == 1);
-  if (rank_fits && tensor->rows() == rows && tensor->cols() == cols) return *tensor;
+  if (rank_fits && tensor->rows() == rows && tensor->cols() == cols) {
+    refuse_other_than_weights(*tensor);
+    return *tensor;
+  }
   const std::string expected =
       rows == 1 ? fmt::format("[{}]", cols) : fmt::format("[{}, {}]", rows, cols);
   throw LoadError(tensor->file,
@@ -72,6 +76,14 @@ void Checkpoint::set_tensors(std::vector<CheckpointTensor> tensors) {
                     fmt::format("tensor '{}' is also in {}, expected it once",
                                 excerpt(tensors_[i].name, 200), tensors_[found->second].file));
   }
+}
+
+void refuse_other_than_weights(const CheckpointTensor& tensor) {
+  // An F8_E4M3 tensor without scales was refused when the checkpoint was opened.
+  if (can_decode(tensor.type) || tensor.type == TensorType::kF8E4m3) return;
+  throw LoadError(tensor.file, fmt::format("tensor '{}' at byte {} is {}, expected F32, F16, BF16 "
+                                           "or F8_E4M3",
+                                           tensor.name, tensor.offset, formats::name(tensor.type)));
 }
 
 void refuse_non_finite(const CheckpointTensor& tensor, std::int64_t row_begin,

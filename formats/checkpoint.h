@@ -62,8 +62,10 @@ class Checkpoint {
   const std::vector<CheckpointTensor>& tensors() const { return tensors_; }
   /// The tensor of that name, or null.
   const CheckpointTensor* find(std::string_view tensor_name) const;
-  /// The tensor of that name, which must be a matrix [rows, cols], or a vector [cols] if rows is 1.
-  /// Errors: LoadError naming the tensor, its shape and `expected_from` ("[kv_lora_rank, ...]").
+  /// The tensor of that name, which must be a matrix [rows, cols], or a vector [cols] if rows is 1,
+  /// of a type that stands for weights.
+  /// Errors: LoadError naming the tensor, its shape and `expected_from` ("[kv_lora_rank, ...]"), or
+  /// its type.
   const CheckpointTensor& require(std::string_view tensor_name, std::int64_t rows,
                                   std::int64_t cols, std::string_view expected_from = "") const;
 
@@ -92,6 +94,10 @@ class Checkpoint {
   std::vector<CheckpointTensor> tensors_;
   std::map<std::string_view, std::size_t> index_;  // names live in tensors_
 };
+
+/// Refuses a type that stands for no weights: integers, F64, F8_E5M2.
+/// Errors: LoadError naming tensor and type.
+void refuse_other_than_weights(const CheckpointTensor& tensor);
 
 /// Refuses values that are NaN or infinite: rows from `row_begin` on of `tensor`.
 /// Errors: LoadError naming tensor, row and column of the first one.

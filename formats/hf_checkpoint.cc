@@ -12,7 +12,6 @@
 #include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/row_reader.h"
-#include "formats/tensor_decode.h"
 
 namespace leyden::formats {
 namespace {
@@ -155,13 +154,9 @@ void HfCheckpoint::read_rows_f32(const CheckpointTensor& tensor, std::int64_t ro
   const Storage& storage = storage_of(tensor);
   if (storage.scales) {
     read_f8_rows_f32(storage.matrix, *storage.scales, row_begin, row_end, to);
-  } else if (can_decode(tensor.type)) {
-    formats::read_rows_f32(storage.matrix, row_begin, row_end, to);
   } else {
-    throw LoadError(tensor.file,
-                    fmt::format("tensor '{}' at byte {} is {}, expected F32, F16, "
-                                "BF16 or F8_E4M3",
-                                tensor.name, tensor.offset, formats::name(tensor.type)));
+    refuse_other_than_weights(tensor);
+    formats::read_rows_f32(storage.matrix, row_begin, row_end, to);
   }
 }
 

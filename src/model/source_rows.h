@@ -16,7 +16,7 @@ namespace leyden::model {
 class SourceRows {
  public:
   /// checkpoint and planned must outlive this. Errors: LoadError when the checkpoint lacks one of
-  /// the sources or has it in another shape.
+  /// the sources, or has it in another shape or a type that stands for no weights.
   SourceRows(const formats::Checkpoint& checkpoint, const PlannedTensor& planned);
 
   /// Rows [first_row, first_row + n) of a matrix as f32 [n, cols]. A transposed matrix is read as a

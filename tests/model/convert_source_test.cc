@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using leyden::fixtures::refusal_of;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 void stop_in_the_middle(std::uint64_t done, std::uint64_t total, std::string_view) {
@@ -53,6 +54,18 @@ class ConvertSourceTest : public ConvertTest {
     const std::string from = "\"model.layers." + prefix;
     for (std::size_t at = 0; (at = bytes.find(from, at)) != bytes.npos;) bytes[at + 1] = 'x';
     ASSERT_NE(bytes, weights_);
+    write("model.safetensors", bytes);
+  }
+
+  /// The weights with another type of a tensor, whose values have two bytes as before.
+  void retype(const std::string& tensor, std::string type) {
+    std::string bytes = weights_;
+    const std::string from = "\"" + tensor + "\":{\"dtype\":\"BF16\"";
+    const std::size_t at = bytes.find(from);
+    ASSERT_NE(at, bytes.npos) << tensor;
+    type += '"';
+    type.resize(5, ' ');
+    bytes.replace(at + from.size() - 5, 5, type);
     write("model.safetensors", bytes);
   }
 
@@ -130,6 +143,15 @@ TEST_F(ConvertSourceTest, AnMtpLayerIsWholeOrNotThere) {
     lose(shared);
     EXPECT_EQ(n_of_the_layer(), n_whole - 1);
   }
+}
+
+TEST_F(ConvertSourceTest, ATypeThatHoldsNoWeightsIsRefusedFirst) {
+  const std::string tensor = "model.layers.1.mlp.experts.11.down_proj.weight";
+  retype(tensor, "I16");
+  const auto checkpoint = formats::Checkpoint::open(in_);
+  EXPECT_THAT(refusal_of([&] { plan_conversion(*checkpoint, formats::load_recipe("int8")); }),
+              AllOf(HasSubstr("model.safetensors: tensor '" + tensor + "' at byte "),
+                    HasSubstr("is I16, expected F32, F16, BF16 or F8_E4M3")));
 }
 
 TEST_F(ConvertSourceTest, ASmallFileThatCantBeReadIsRefusedFirst) {
