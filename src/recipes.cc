@@ -7,8 +7,11 @@ model::FormatChooser format_chooser(const quant::Recipe& recipe,
   return [recipe, &checkpoint](const model::PlannedTensor& planned) {
     const bool is_vector = planned.layout == quant::Layout::kRows && planned.rows == 1;
     if (is_vector) return quant::WeightFormat::kF32;
-    const formats::CheckpointTensor* const source = checkpoint.find(planned.source.name_of(0));
-    const bool is_bf16 = source != nullptr && source->type == formats::TensorType::kBf16;
+    bool is_bf16 = true;
+    for (std::int64_t m = 0; is_bf16 && m < planned.count; ++m) {
+      const formats::CheckpointTensor* const source = checkpoint.find(planned.source.name_of(m));
+      is_bf16 = source != nullptr && source->type == formats::TensorType::kBf16;
+    }
     return quant::format_for(recipe, planned.name, planned.layout,
                              is_bf16 ? quant::WeightFormat::kBf16 : quant::WeightFormat::kF32);
   };

@@ -9,7 +9,7 @@
 namespace leyden {
 
 /// The formats a recipe gives the tensors of a checkpoint. Norms and biases are f32; what a recipe
-/// leaves exact keeps the checkpoint's own precision.
+/// leaves exact keeps the checkpoint's own precision: bf16 if all its matrices are BF16, else f32.
 model::FormatChooser format_chooser(const quant::Recipe& recipe,
                                     const formats::Checkpoint& checkpoint);
 

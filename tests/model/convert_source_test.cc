@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "formats/checkpoint.h"
@@ -152,6 +153,17 @@ TEST_F(ConvertSourceTest, ATypeThatHoldsNoWeightsIsRefusedFirst) {
   EXPECT_THAT(refusal_of([&] { plan_conversion(*checkpoint, formats::load_recipe("int8")); }),
               AllOf(HasSubstr("model.safetensors: tensor '" + tensor + "' at byte "),
                     HasSubstr("is I16, expected F32, F16, BF16 or F8_E4M3")));
+}
+
+TEST_F(ConvertSourceTest, AStackThatIsNotAllBf16StaysExact) {
+  retype("model.layers.1.mlp.experts.11.down_proj.weight", "F16");
+  const auto checkpoint = formats::Checkpoint::open(in_);
+  std::map<std::string, quant::WeightFormat> formats;
+  for (const auto& spec : plan_conversion(*checkpoint, {"exact", {}}).tensors) {
+    formats[spec.name] = spec.format;
+  }
+  EXPECT_EQ(formats.at("layers.1.experts.down"), quant::WeightFormat::kF32);
+  EXPECT_EQ(formats.at("layers.1.experts.up"), quant::WeightFormat::kBf16);
 }
 
 TEST_F(ConvertSourceTest, ASmallFileThatCantBeReadIsRefusedFirst) {
