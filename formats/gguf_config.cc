@@ -90,7 +90,21 @@ void read_attention(const ArchitectureKeys& keys, ModelConfig& config) {
 
 void read_rope(const ArchitectureKeys& keys, ModelConfig& config) {
   config.rope_theta = keys.number_or("rope.freq_base", 10000);
-  if (!keys.has("rope.scaling.type")) return;
+  const auto refuse_unless_1 = [&](const char* key, const char* but) {
+    const double factor = keys.number_or(key, 1);
+    if (factor != 1) keys.refuse(key, fmt::format("is {}, {}", factor, but));
+  };
+  // What llama.cpp multiplies cos and sin by, with any type.
+  for (const char* key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
+    refuse_unless_1(key, "expected 1");
+  }
+  if (!keys.has("rope.scaling.type")) {
+    // Without a type llama.cpp takes "linear".
+    for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) {
+      refuse_unless_1(key, "but there is no 'rope.scaling.type', expected 'yarn'");
+    }
+    return;
+  }
   const std::string type = keys.all().string(keys.full("rope.scaling.type"));
   if (type == "none") return;
   if (type != "yarn") {

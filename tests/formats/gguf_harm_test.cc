@@ -244,6 +244,29 @@ TEST_F(HarmfulGgufTest, HyperparametersAreCheckedAgainstEachOther) {
               HasSubstr("architecture is 'llama?[31m', which leyden can't run"));
 }
 
+TEST_F(HarmfulGgufTest, RopeScalingThatIsNotComputedIsRefused) {
+  const std::string scaling = "deepseek32.rope.scaling.";
+  // llama.cpp takes "linear" then.
+  EXPECT_THAT(refusal_after([&](GgufText& text) { text.erase(scaling + "type"); }),
+              HasSubstr("'" + scaling + "factor' is 40, but there is no 'rope.scaling.type'"));
+  const auto unscaled = [&](const std::string& key, float value) {
+    return refusal_after([&](GgufText& text) {
+      text.erase(scaling + "type");
+      text.set(scaling + "factor", gguf_f32(1));
+      text.set(key, gguf_f32(value));
+    });
+  };
+  EXPECT_EQ(unscaled(scaling + "factor", 1), "");
+  EXPECT_THAT(unscaled("deepseek32.rope.scale_linear", 4), HasSubstr("scale_linear' is 4, but"));
+  EXPECT_EQ(refusal_with(scaling + "type", gguf_text_value("none")), "");
+  for (const std::string key : {"attn_factor", "yarn_attn_factor"}) {
+    EXPECT_EQ(refusal_with(scaling + key, gguf_f32(1)), "");
+    EXPECT_THAT(refusal_with(scaling + key, gguf_f32(1.5f)),
+                HasSubstr(key + "' is 1.5, expected 1"));
+    EXPECT_THAT(unscaled(scaling + key, 1.5f), HasSubstr(key + "' is 1.5, expected 1"));
+  }
+}
+
 TEST_F(HarmfulGgufTest, AnyIntegerKindThatFitsWillDo) {
   EXPECT_EQ(refusal_with("deepseek32.embedding_length", gguf_u16(64)), "");
   EXPECT_EQ(refusal_with("deepseek32.embedding_length", gguf_i32(64)), "");
