@@ -1,11 +1,14 @@
 #include "src/conversion_builders.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "formats/json_text.h"
 #include "formats/load_error.h"
 #include "src/model/layer_check.h"
 #include "src/model/tied_head.h"
@@ -41,6 +44,20 @@ std::vector<model::PlannedTensor> mtp_tensors(const formats::Checkpoint& checkpo
   return planned;
 }
 
+/// Errors: LoadError naming a tensor of the calibration that is none of the plan's.
+void check_names(const Calibration& calibration, const std::vector<model::PlannedTensor>& plan) {
+  std::set<std::string_view> names;
+  for (const model::PlannedTensor& planned : plan) names.insert(planned.name);
+  for (const auto& [name, energy] : calibration.tensors()) {
+    if (names.contains(name)) continue;
+    throw formats::LoadError(
+        calibration.source(),
+        fmt::format("tensor '{}': this model has none of that name, so it is another model's "
+                    "calibration",
+                    formats::excerpt(name, 200)));
+  }
+}
+
 }  // namespace
 
 Builders::Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
@@ -53,17 +70,20 @@ Builders::Builders(const formats::Checkpoint& checkpoint, const quant::Recipe& r
   model::check_tied_head(checkpoint);
   const model::FormatChooser choose = format_chooser(recipe, checkpoint);
   all.reserve(plan.size());
-  bool is_used = false;
   for (const model::PlannedTensor& planned : plan) {
     const quant::WeightFormat format = choose(planned);
     std::vector<float> importance;
     if (calibration != nullptr && format == quant::WeightFormat::kInt4) {
       importance = calibration->importance(planned);
-      is_used |= !importance.empty();
+      const bool runs = all.size() < n_model;
+      if (runs) n_int4 += planned.count;
+      if (runs && !importance.empty()) n_calibrated += planned.count;
     }
     all.emplace_back(checkpoint, planned, format, std::move(importance));
   }
-  if (calibration == nullptr || is_used) return;
+  if (calibration == nullptr) return;
+  check_names(*calibration, plan);
+  if (n_calibrated > 0) return;
   throw formats::LoadError(
       calibration->source(),
       "holds nothing about a tensor that becomes int4: another model's calibration, or a recipe "

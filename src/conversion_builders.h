@@ -38,6 +38,9 @@ struct Builders {
   std::vector<model::PlannedTensor> plan;
   std::size_t n_model;  // the first ones, which inference reads
   std::vector<model::TensorBuilder> all;
+  /// With a calibration: matrices that inference reads and that become int4, and those of them that
+  /// are rounded by it. MTP layers don't run, so no calibration knows them.
+  std::int64_t n_int4 = 0, n_calibrated = 0;
 };
 
 }  // namespace leyden

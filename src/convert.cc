@@ -193,6 +193,8 @@ ConversionPlan plan_conversion(const formats::Checkpoint& checkpoint, const quan
   const Builders builders(checkpoint, recipe, calibration);
   ConversionPlan plan;
   plan.n_model_tensors = builders.n_model;
+  plan.n_int4 = builders.n_int4;
+  plan.n_calibrated = builders.n_calibrated;
   std::set<std::string> used;
   for (std::size_t i = 0; i < builders.all.size(); ++i) {
     const quant::TensorSpec& spec = plan.tensors.emplace_back(builders.all[i].spec());

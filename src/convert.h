@@ -25,6 +25,9 @@ struct ConversionPlan {
   std::uint64_t tensor_bytes = 0;          // of all of them
   std::uint64_t model_bytes = 0;           // without the MTP layers'
   std::vector<std::string> left_out;       // tensors of the checkpoint that nothing is made from
+  /// With a calibration: matrices that inference reads and that become int4, and those of them that
+  /// are rounded by it.
+  std::int64_t n_int4 = 0, n_calibrated = 0;
 
   std::span<const quant::TensorSpec> model_tensors() const {
     return std::span(tensors).first(n_model_tensors);

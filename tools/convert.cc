@@ -57,6 +57,12 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
         "as {}\n",
         plan.left_out.size(), visible(plan.left_out.front()));
   }
+  if (plan.n_calibrated < plan.n_int4) {
+    fmt::print(
+        "the calibration covers {} of {} matrices that become int4; the others are rounded "
+        "without one\n",
+        plan.n_calibrated, plan.n_int4);
+  }
   return source_bytes;
 }
 

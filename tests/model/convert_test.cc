@@ -16,6 +16,7 @@
 #include "src/engine.h"
 #include "src/session.h"
 #include "tests/formats/gguf_text.h"
+#include "tests/formats/refusal.h"
 #include "tests/formats/temp_directory.h"
 #include "tests/model/convert_case.h"
 #include "tests/model/golden.h"
@@ -203,6 +204,22 @@ TEST(CalibratedConvert, ImportanceMovesTheErrorToWhereItCountsLess) {
     return error;
   };
   EXPECT_LT(error_of_important(&calibration), 0.8 * error_of_important(nullptr));
+}
+
+TEST(CalibratedConvert, TensorsThatTheModelHasntAreRefused) {
+  const auto checkpoint = formats::Checkpoint::open(model::golden_checkpoint("v32-tiny-fp8"));
+  const std::int64_t cols = checkpoint->find("model.layers.0.self_attn.o_proj.weight")->cols();
+  const ColumnEnergy energy = {
+      1, cols, std::vector<float>(static_cast<std::size_t>(cols), 1.0f), {9}};
+  const auto refusal_of_names = [&](std::map<std::string, ColumnEnergy> tensors) {
+    const Calibration calibration(std::move(tensors));
+    return leyden::fixtures::refusal_of(
+        [&] { plan_conversion(*checkpoint, formats::load_recipe("int4"), &calibration); });
+  };
+  EXPECT_EQ(refusal_of_names({{"layers.0.attn.o", energy}}), "");
+  EXPECT_EQ(refusal_of_names({{"layers.0.attn.o", energy}, {"layers.99.attn.o", energy}}),
+            "calibration: tensor 'layers.99.attn.o': this model has none of that name, so it is "
+            "another model's calibration");
 }
 
 class MtpTest : public ConvertTest, public ::testing::WithParamInterface<const char*> {};

@@ -284,7 +284,11 @@ test_calibrations_of_other_models_and_no_calibrations_are_refused() {
   says out "will be rounded by the average of the others"
   call convert --in "$checkpoint" --out "$out" --recipe int4 --calibration "$calibration"
   exits 0
+  ! grep -q "the calibration covers" "$work/out" || fail "a calibration of all it can be of is named"
   rm "$out"
+  call convert --in "$checkpoint" --recipe small --calibration "$calibration" --dry-run # k_b, v_b
+  exits 0
+  says out "the calibration covers 100 of 136 matrices that become int4"
   refused() {
     call convert --in "$checkpoint" --out "$out" --recipe "$@"
     refuses
