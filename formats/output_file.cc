@@ -39,18 +39,35 @@ bool is_in_proc(const std::filesystem::path& path) {
   return ::statfs(parent.c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
-/// Opens PATH.partial and locks it, so that two writers of one file don't mix.
+/// Whether flock() fails so on a file system without locks: Lustre without -o flock, NFS without
+/// lockd.
+bool means_no_locks(int error) { return error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK; }
+
+/// Whether fsync() fails so on a directory that its file system doesn't sync, as some network file
+/// systems don't.
+bool means_no_sync(int error) { return error == EINVAL || error == EBADF || error == EOPNOTSUPP; }
+
+/// Opens PATH.partial and locks it, where the file system knows locks, so that two writers of one
+/// file don't mix.
 int open_locked(const std::filesystem::path& partial, const std::string& name, unsigned mode) {
   constexpr int kTries = 100;  // then it is a file system whose inode numbers mean nothing
   for (int n = 1;; ++n) {
-    const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
+    constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC;
+    int descriptor = ::open(partial.c_str(), kFlags | O_EXCL, mode);
+    const bool is_new = descriptor >= 0;
+    if (!is_new && errno == EEXIST) descriptor = ::open(partial.c_str(), kFlags, mode);
     if (descriptor < 0) {
       throw WriteError(name,
                        fmt::format("can't create {}: {}", partial.string(), std::strerror(errno)));
     }
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const int problem = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    if (problem != 0 && !means_no_locks(problem)) {
+      const bool is_others = problem == EWOULDBLOCK;
+      if (is_new && !is_others) ::unlink(partial.c_str());
       ::close(descriptor);
-      throw WriteError(name, "is being written by another process");
+      throw WriteError(name, is_others ? "is being written by another process"
+                                       : fmt::format("can't lock {}: {}", partial.string(),
+                                                     std::strerror(problem)));
     }
     // Another writer may have finished between the two calls: then this is the finished file.
     if (is_named(descriptor, partial) || n == kTries) return descriptor;
@@ -176,7 +193,7 @@ void OutputFile::commit() {
   }
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = directory >= 0 && ::fsync(directory) == 0;
+  const bool synced = directory >= 0 && (::fsync(directory) == 0 || means_no_sync(errno));
   const int reason = errno;
   if (directory >= 0) ::close(directory);
   errno = reason;

@@ -36,7 +36,8 @@ class OutputFile {
   /// the file system can (on tmpfs, making sure that it is there). It may grow. mode: who may read
   /// it, as open(2) takes it.
   /// Errors: WriteError as place_of()'s, if the place can't be written, is something else than a
-  ///         file, hasn't the space, or if another process is writing the same file.
+  ///         file, hasn't the space, can't be locked, or if another process is writing the same
+  ///         file, which shows where the file system knows locks.
   OutputFile(const std::filesystem::path& path, std::uint64_t size, unsigned mode = 0644,
              Unfinished unfinished = Unfinished::kDiscard);
   ~OutputFile();
@@ -59,7 +60,8 @@ class OutputFile {
   /// Makes what was written survive the machine. Errors: WriteError.
   void sync();
 
-  /// Syncs the data, renames PATH.partial to PATH and syncs the directory. To be called once.
+  /// Syncs the data, renames PATH.partial to PATH and, where the file system can, syncs the
+  /// directory. To be called once.
   /// Errors: WriteError; PATH is then as it was before, unless only the last sync failed. If the
   ///         name can't be given, PATH.partial stays.
   void commit();

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +19,7 @@
 
 #include "formats/json.h"
 #include "tests/formats/temp_directory.h"
+#include "tests/refuse_call.h"
 
 namespace leyden::formats {
 namespace {
@@ -170,6 +173,62 @@ TEST_F(OutputFileTest, WhatCannotGetItsNameStays) {
         HasSubstr("out: can't rename from " + path.string() + ".partial, which is complete: "));
   }
   EXPECT_EQ(read_text_file(path.string() + ".partial"), "new");
+}
+
+/// Runs it in a thread whose calls of that number fail. False if that can't be had here.
+template <typename Action>
+bool with_refused(std::uint32_t call, std::uint32_t error, std::uint32_t from,
+                  const Action& action) {
+  bool is_refused = false;
+  std::thread([&] {
+    is_refused = fixtures::refuse_call(call, error, from);
+    if (is_refused) action();
+  }).join();
+  return is_refused;
+}
+
+TEST_F(OutputFileTest, AFileSystemWithoutLocksIsWrittenTo) {
+  const fs::path path = dir_.path() / "out";
+  for (const std::uint32_t error : {ENOSYS, EOPNOTSUPP, ENOLCK}) {
+    const bool is_refused = with_refused(SYS_flock, error, 0, [&] {
+      EXPECT_EQ(write_error_of([&] { OutputFile(path, 3).commit(); }), "");
+    });
+    if (!is_refused) GTEST_SKIP() << "no system call can be refused here";
+    EXPECT_TRUE(fs::remove(path)) << error;
+    EXPECT_EQ(n_files(), 0u);
+  }
+}
+
+TEST_F(OutputFileTest, ALockThatFailsIsNamedAndLeavesWhatWasThere) {
+  const auto refused = [&] {
+    return with_refused(SYS_flock, EIO, 0, [&] {
+      EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path() / "out", 3); }),
+                  HasSubstr("out.partial: Input/output error"));
+    });
+  };
+  if (!refused()) GTEST_SKIP() << "no system call can be refused here";
+  EXPECT_EQ(n_files(), 0u);
+  dir_.write("out.partial", "left");
+  refused();
+  EXPECT_EQ(read_text_file(dir_.path() / "out.partial"), "left");
+}
+
+/// Some network file systems can't sync directories.
+TEST_F(OutputFileTest, ADirectoryThatCannotBeSyncedIsNoError) {
+  const fs::path path = dir_.path() / "out";
+  const int next = ::dup(0);  // the file's descriptor; the directory's is a later one
+  ::close(next);
+  for (const std::uint32_t error : {EINVAL, EBADF, EOPNOTSUPP, EIO}) {
+    const bool is_refused =
+        with_refused(SYS_fsync, error, static_cast<std::uint32_t>(next) + 1, [&] {
+          EXPECT_EQ(write_error_of([&] { OutputFile(path, 3).commit(); }),
+                    error == EIO ? path.string() +
+                                       ": can't write the directory entry to disk: "
+                                       "Input/output error"
+                                 : "");
+        });
+    if (!is_refused) GTEST_SKIP() << "no system call can be refused here";
+  }
 }
 
 /// On tmpfs space isn't reserved but asked for.
