@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "formats/compression.h"
@@ -64,10 +65,22 @@ ContainerWriter::ContainerWriter(const std::filesystem::path& path, std::string 
   end_ = place_parts(index_, compressed_);
   const std::string form =
       compressed_ ? fmt::format("zstd {} {}", kLevel, Compressor::version()) : "plain";
-  const Checksum identity = checksum(options.source + "\n" + form + "\n" + to_json(index_));
-  file_.emplace(path, end_, 0644, options.unfinished);
-  journal_.emplace(file_->partial().string() + ".journal", identity, options.unfinished);
-  if (file_->has_kept() && recovered().empty()) file_->clear(end_);
+  const std::string json = to_json(index_);
+  std::vector<Ingredient> ingredients = options.source;
+  ingredients.insert(ingredients.end(), {{"compression", form}, {"", json}});
+  file_.emplace(path, 0, 0644, options.unfinished);
+  const std::filesystem::path journal = file_->partial().string() + ".journal";
+  std::error_code ignored;
+  if (!file_->has_kept()) std::filesystem::remove(journal, ignored);  // it speaks of nothing
+  journal_.emplace(journal, ingredients, options.unfinished, options.n_pieces);
+  if (file_->has_kept() && recovered().empty()) file_->resize(0);
+  try {
+    // Checksums are of one length, so the index of a plain container has its final size already.
+    file_->reserve(compressed_ ? end_ : end_ + json.size());
+  } catch (...) {
+    if (recovered().empty()) journal_->finish();
+    throw;
+  }
   if (compressed_) order_.emplace(end_);
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     file_->write(index_.blobs[i].offset, std::as_bytes(std::span(blobs[i].bytes)));
@@ -221,8 +234,9 @@ std::string ContainerWriter::finish() {
     throw std::logic_error("the numbers of compressed pieces have a gap");
   }
   const std::uint64_t index_offset = aligned(compressed_ ? order_->end() : end_, kSmallAlignment);
-  file_->resize(index_offset);
-  write_index(kContainer, *file_, index_offset, to_json(index_));
+  const std::string json = to_json(index_);
+  file_->resize(index_offset + json.size());
+  write_index(kContainer, *file_, index_offset, json);
   file_->commit();
   journal_->finish();
   return fingerprint(index_);

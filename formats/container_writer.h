@@ -29,7 +29,8 @@ struct Blob {
 struct WriterOptions {
   Unfinished unfinished = Unfinished::kDiscard;  // kKeep: go on with what an interrupted one wrote
   bool compressed = false;                       // every piece becomes a zstd frame
-  std::string source;  // tells what the tensors are made from: only the same is gone on with
+  std::vector<Ingredient> source = {};           // of the tensors: only the same are gone on with
+  std::uint64_t n_pieces = 0;  // that will be written, if known; their journal is reserved
 };
 
 /// Writes a leyden container. All tensors are named beforehand, so every byte has its place from
@@ -40,8 +41,9 @@ struct WriterOptions {
 /// an error nothing is left behind unless that is asked for.
 class ContainerWriter {
  public:
-  /// Errors: WriteError as OutputFile's; what TensorSpec::bytes() throws for shapes that can't be
-  ///         packed.
+  /// Reserves what the file and its journal need to the end, unless it is compressed.
+  /// Errors: WriteError as OutputFile's and WriteJournal's; what TensorSpec::bytes() throws for
+  ///         shapes that can't be packed.
   ContainerWriter(const std::filesystem::path& path, std::string recipe,
                   const std::vector<Blob>& blobs, const std::vector<quant::TensorSpec>& tensors,
                   const WriterOptions& options = {});

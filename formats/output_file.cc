@@ -104,7 +104,7 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
   descriptor_ = open_locked(partial_, path_.string(), mode);
   has_kept_ = unfinished == Unfinished::kKeep && ::lseek(descriptor_, 0, SEEK_END) > 0;
   stays_ = has_kept_;
-  if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && reserve(size)) {
+  if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && try_reserve(size)) {
     stays_ = unfinished == Unfinished::kKeep;
     return;
   }
@@ -115,7 +115,7 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
                    fmt::format("can't reserve {} bytes: {}", size, std::strerror(reason)));
 }
 
-bool OutputFile::reserve(std::uint64_t size) {
+bool OutputFile::try_reserve(std::uint64_t size) {
   if (size == 0) return true;
   struct statfs system {};
   struct stat file {};
@@ -139,14 +139,21 @@ bool OutputFile::reserve(std::uint64_t size) {
   return (errno == EOPNOTSUPP || errno == ENOSYS) && grow();
 }
 
-void OutputFile::clear(std::uint64_t size) {
-  if (::ftruncate(descriptor_, 0) != 0 || !reserve(size)) {
-    fail(fmt::format("reserve {} bytes", size));
-  }
+void OutputFile::reserve(std::uint64_t size) {
+  const off_t before = ::lseek(descriptor_, 0, SEEK_END);
+  if (before >= 0 && try_reserve(size)) return;
+  const int reason = errno;
+  // A file system may have given a part of it.
+  if (before >= 0 && ::ftruncate(descriptor_, before) != 0) fail("shorten");
+  errno = reason;
+  fail(fmt::format("reserve {} bytes", size));
 }
 
 OutputFile::~OutputFile() {
-  if (!stays_) ::unlink(partial_.c_str());  // before the lock is given up
+  const bool is_empty = ::lseek(descriptor_, 0, SEEK_END) == 0;
+  if (!stays_ || (is_empty && is_named(descriptor_, partial_))) {
+    ::unlink(partial_.c_str());  // before the lock is given up
+  }
   ::close(descriptor_);
 }
 

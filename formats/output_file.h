@@ -19,7 +19,7 @@ class WriteError : public std::runtime_error {
 /// What becomes of a PATH.partial that an interrupted writer left or this one leaves.
 enum class Unfinished {
   kDiscard,  // begin anew; without commit() nothing is left behind
-  kKeep,     // keep what is there; without commit() it stays
+  kKeep,     // keep what is there; without commit() it stays, unless it is empty
 };
 
 /// Where a file of that name lies or would lie: what links lead to, there or not. A link of the
@@ -53,8 +53,9 @@ class OutputFile {
   /// Whether PATH.partial was there already and was kept.
   bool has_kept() const { return has_kept_; }
 
-  /// Forgets what was kept: `size` bytes of zeros. Errors: WriteError.
-  void clear(std::uint64_t size);
+  /// Makes it at least `size` bytes long, with room for them as the constructor does.
+  /// Errors: WriteError; it is then as long as before.
+  void reserve(std::uint64_t size);
   /// Cuts or fills up with zeros to that size. Errors: WriteError.
   void resize(std::uint64_t size);
   /// Makes what was written survive the machine. Errors: WriteError.
@@ -68,7 +69,7 @@ class OutputFile {
 
  private:
   /// False, with errno, if there is no room.
-  bool reserve(std::uint64_t size);
+  bool try_reserve(std::uint64_t size);
   [[noreturn]] void fail(const std::string& action) const;
 
   std::filesystem::path path_;

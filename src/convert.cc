@@ -18,6 +18,7 @@
 #include "src/fingerprint.h"
 #include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
+#include "src/recipes.h"
 #include "src/runtime/memory.h"
 #include "src/source_files.h"
 #include "src/text/generation_config.h"
@@ -59,7 +60,8 @@ class Conversion {
                 {.unfinished =
                      options.resume ? formats::Unfinished::kKeep : formats::Unfinished::kDiscard,
                  .compressed = options.compress,
-                 .source = source_of(checkpoint, files_, recipe, options)}),
+                 .source = source_of(checkpoint, files_, recipe, options),
+                 .n_pieces = builders_.n_pieces()}),
         meters_(options.measure ? builders_.n_pieces() : 0),
         workers_(static_cast<std::size_t>(team.size())),
         report_([this, progress](std::uint64_t done, std::uint64_t total) {
@@ -136,11 +138,18 @@ class Conversion {
     });
   }
 
-  static std::string source_of(const formats::Checkpoint& checkpoint, const SourceFiles& files,
-                               const quant::Recipe& recipe, const ConvertOptions& options) {
-    return std::string(kRounding) + " " + leyden::fingerprint(checkpoint, recipe) + " " +
-           (options.calibration == nullptr ? "" : options.calibration->fingerprint()) + "\n" +
-           files.identity();
+  static std::vector<formats::Ingredient> source_of(const formats::Checkpoint& checkpoint,
+                                                    const SourceFiles& files,
+                                                    const quant::Recipe& recipe,
+                                                    const ConvertOptions& options) {
+    return {
+        {"the version of leyden", kRounding},
+        {"the checkpoint's files", leyden::fingerprint(checkpoint, {}) + files.identity()},
+        {"the recipe", to_text(recipe)},
+        {"the calibration",
+         options.calibration == nullptr ? "" : options.calibration->fingerprint()},
+        {"the routing stats", model::to_json(options.expert_counts)},
+    };
   }
 
   std::uint64_t total_bytes() const {

@@ -44,7 +44,7 @@ void check_companions(const formats::Checkpoint& checkpoint);
 
 struct ConvertOptions {
   std::filesystem::path out;
-  bool resume = false;    // go on with what an interrupted conversion of the same things wrote
+  bool resume = false;    // go on with what an interrupted conversion wrote, if of the same things
   bool compress = false;  // store tensors as zstd frames
   bool measure = false;   // compare what is written with the original
   const Calibration* calibration = nullptr;
@@ -76,11 +76,11 @@ using ConvertProgress =
 
 /// Writes a checkpoint as a leyden container. Pieces of tensors are quantized on all threads in the
 /// order in which the checkpoint's files hold them, and written at their final place, so memory
-/// stays at a few MB per thread. The file appears under its name when it is complete and synced;
-/// otherwise an old one stays as it was.
-/// Errors: LoadError, also for a file of the checkpoint that changed meanwhile;
-/// formats::WriteError, also for an output that is one of the files it is made from. Afterwards
-/// nothing is left of the new file, unless resume asks for it to be kept.
+/// stays at a few MB per thread, besides a calibration. The file appears under its name when it is
+/// complete and synced; otherwise an old one stays as it was. Errors: LoadError, also for a file of
+/// the checkpoint that changed meanwhile; formats::WriteError, also for an output that is one of
+/// the files it is made from, and if resume finds pieces of other things. Afterwards nothing is
+/// left of the new file, unless resume asks for it to be kept.
 ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
                       const ConvertOptions& options, runtime::ThreadTeam& team,
                       const ConvertProgress& progress);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/checksum.h"
+#include "src/recipes.h"
 
 namespace leyden {
 namespace {
@@ -27,10 +28,7 @@ std::string middle_row(const formats::Checkpoint& checkpoint,
 }  // namespace
 
 std::string fingerprint(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe) {
-  std::string text = fmt::format("recipe {}\n", recipe.name);
-  for (const quant::RecipeRule& rule : recipe.rules) {
-    text += fmt::format("rule {} {}\n", rule.pattern, rule.format ? name(*rule.format) : "exact");
-  }
+  std::string text = to_text(recipe);
   text += checkpoint.config_text() + "\n";
   const auto& tensors = checkpoint.tensors();
   const std::size_t step = (tensors.size() + kFingerprintRows - 1) / kFingerprintRows;

@@ -1,6 +1,16 @@
 #include "src/recipes.h"
 
+#include <fmt/format.h>
+
 namespace leyden {
+
+std::string to_text(const quant::Recipe& recipe) {
+  std::string text = fmt::format("recipe {}\n", recipe.name);
+  for (const quant::RecipeRule& rule : recipe.rules) {
+    text += fmt::format("rule {} {}\n", rule.pattern, rule.format ? name(*rule.format) : "exact");
+  }
+  return text;
+}
 
 model::FormatChooser format_chooser(const quant::Recipe& recipe,
                                     const formats::Checkpoint& checkpoint) {

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/formats/container_fixture.h"
@@ -5,12 +6,22 @@
 namespace leyden::formats {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using ::testing::ThrowsMessage;
+
 constexpr auto kEveryThird = [](std::size_t number) { return number % 3 == 0; };
 
 class ResumedContainerTest : public ContainerTest {
  protected:
   ContainerWriter writer(const std::string& source = "checkpoint") {
-    return {path_, "int4", blobs(), kSpecs, {.unfinished = Unfinished::kKeep, .source = source}};
+    return {path_,
+            "int4",
+            blobs(),
+            kSpecs,
+            {.unfinished = Unfinished::kKeep,
+             .source = {{"the checkpoint", source}, {"the recipe", "int4"}}}};
   }
   /// What an interrupted writer leaves.
   void interrupt() {
@@ -58,10 +69,24 @@ TEST_F(ResumedContainerTest, WritesAnewWhatWasDamaged) {
 
 TEST_F(ResumedContainerTest, TrustsOnlyItsOwnKind) {
   interrupt();
-  EXPECT_EQ(writer("another checkpoint").recovered().size(), 0u);
-  // That one has begun anew; so does whoever doesn't ask for more.
-  EXPECT_EQ(writer().recovered().size(), 0u);
-  interrupt();
+  const fs::path partial = path_.string() + ".partial", journal = partial.string() + ".journal";
+  const std::string written = read_text_file(partial), noted = read_text_file(journal);
+  EXPECT_THAT([&] { writer("another checkpoint"); },
+              ThrowsMessage<WriteError>(AllOf(StartsWith(journal.string()),
+                                              HasSubstr("differs in: the checkpoint. Nothing"))));
+  const WriterOptions compressed = {.unfinished = Unfinished::kKeep, .compressed = true};
+  EXPECT_THAT([&] { ContainerWriter(path_, "int8", blobs(), kSpecs, compressed); },
+              ThrowsMessage<WriteError>(HasSubstr("differs in: compression. Nothing")));
+  EXPECT_TRUE(read_text_file(partial) == written);
+  EXPECT_TRUE(read_text_file(journal) == noted);
+  EXPECT_GT(writer().recovered().size(), 0u);
+  // Without the file the journal means nothing, and the other way round.
+  for (const fs::path& gone : {partial, journal}) {
+    fs::remove(gone);
+    EXPECT_EQ(writer("another checkpoint").recovered().size(), 0u);
+    interrupt();
+  }
+  // Whoever doesn't ask for more begins anew.
   write_container(path_, kPiece);
   EXPECT_TRUE(read_text_file(path_) == whole());
 }

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using leyden::fixtures::refusal_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 void stop_in_the_middle(std::uint64_t done, std::uint64_t total, std::string_view) {
   if (done > total / 2) throw std::runtime_error("stop");
@@ -83,6 +84,9 @@ TEST_F(ConvertSourceTest, NothingIsKeptOfAFileThatWasWrittenAnew) {
   begin();
   write("model.safetensors", weights_);
   fs::last_write_time(in_ / "model.safetensors", time);  // as tools that copy set it
+  EXPECT_THAT([&] { resume(); }, ThrowsMessage<formats::WriteError>(
+                                     HasSubstr("differs in: the checkpoint's files. Nothing")));
+  fs::remove(out_.string() + ".partial.journal");
   const ConvertResult result = resume();
   EXPECT_EQ(result.resumed_bytes, 0u);
   EXPECT_EQ(result.fingerprint, expected);

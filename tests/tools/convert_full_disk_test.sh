@@ -42,6 +42,24 @@ for flags in "" --resume; do
   refused
   is_empty
 done
+# Index and journal count too. The sizes are the smallest on which nothing is missed, and a page less.
+mount -o remount,size=50m "$work/disk"
+convert
+[[ $status == 0 ]] || fail "exit status $status"
+pages=$((($(stat -c %s "$work/disk/x.leyden") + 4095) / 4096))
+rm "$work/disk/x.leyden"
+for ((more = 0; more < 20; ++more)); do
+  mount -o remount,size=$(((pages + more) * 4))k "$work/disk"
+  convert
+  [[ $status != 0 ]] || break
+  refused
+  grep -q "can't reserve" "$work/err" || fail "met only on the way"
+  is_empty
+done
+[[ $status == 0 ]] || fail "no size is enough"
+echo "a container of $pages pages needed $more more"
+rm "$work/disk/x.leyden"
+mount -o remount,size=3m "$work/disk"
 # The size of compressed ones isn't known before.
 convert --compress
 refused

@@ -60,6 +60,34 @@ done
 ((resumed > 0)) || { echo "no conversion went on with what was there"; exit 1; }
 ((kills >= 10)) || { echo "too few kills to mean anything"; exit 1; }
 
+# Other options don't throw away what is done: they are refused, with what differs.
+killed_in_the_middle() { # ARGS...
+  LEYDEN_ISA=scalar "$program" convert --in "$checkpoint" --out "$place/out" --resume -t 1 "$@" >"$place/log" &
+  local job=$!
+  while [[ $(stat -c %s "$place/out.partial.journal" 2>/dev/null || echo 0) -lt 200 ]]; do sleep 0.005; done
+  kill -9 "$job"
+  wait "$job" 2>/dev/null || true
+}
+refused_for() { # REASON ARGS...
+  local status=0
+  "$program" convert --in "$checkpoint" --out "$place/out" --resume "${@:2}" >/dev/null 2>"$place/error" || status=$?
+  [[ $status == 1 ]] && grep -qF "differs in: $1. Nothing was changed" "$place/error" || {
+    echo "status $status, not refused for $1: $(<"$place/error")"
+    exit 1
+  }
+}
+killed_in_the_middle --recipe int4
+before=$(cat "$place/out.partial" "$place/out.partial.journal" | sha256sum)
+refused_for "the recipe"
+refused_for "compression" --recipe int4 --compress
+[[ $before == $(cat "$place/out.partial" "$place/out.partial.journal" | sha256sum) ]] || {
+  echo "a refused conversion changed what was there"
+  exit 1
+}
+convert --resume | grep -q "were there already and fit their checksums"
+rm "$place/out" "$place/log" "$place/error"
+nothing_left
+
 # Without --resume a killed conversion leaves NAME.partial and its journal, which the next one takes
 # over and begins anew, whatever lies in them.
 for _ in 1 2 3; do
