@@ -219,6 +219,8 @@ void spare_inputs(const std::filesystem::path& path,
   }
 }
 
-void check_writable(const std::filesystem::path& path) { const OutputFile file(path, 0); }
+void check_writable(const std::filesystem::path& path) {
+  const OutputFile file(path, 0, 0644, Unfinished::kKeep);  // which removes only an empty one
+}
 
 }  // namespace leyden::formats

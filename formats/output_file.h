@@ -85,7 +85,7 @@ class OutputFile {
 void spare_inputs(const std::filesystem::path& path, std::span<const std::filesystem::path> inputs);
 
 /// Whether OutputFile could be had at `path` now, for asking before hours of work. Leaves nothing
-/// behind. Errors: WriteError as its constructor's.
+/// behind, and a PATH.partial that is there as it is. Errors: WriteError as its constructor's.
 void check_writable(const std::filesystem::path& path);
 
 }  // namespace leyden::formats

@@ -81,6 +81,14 @@ TEST_F(OutputFileTest, ReplacesWhatACrashLeft) {
   EXPECT_EQ(read_text_file(dir_.path() / "out"), "new");
 }
 
+TEST_F(OutputFileTest, AskingWhetherItCanBeWrittenHarmsNothing) {
+  dir_.write("out.partial", "somebody's");
+  check_writable(dir_.path() / "out");
+  EXPECT_EQ(read_text_file(dir_.path() / "out.partial"), "somebody's");
+  check_writable(dir_.path() / "other");
+  EXPECT_EQ(n_files(), 1u);
+}
+
 TEST_F(OutputFileTest, RefusesPlacesThatCannotBeWritten) {
   EXPECT_THAT(write_error_of([&] { OutputFile file(dir_.path(), 8); }),
               HasSubstr("is a directory, expected the name of a file"));
