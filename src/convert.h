@@ -77,10 +77,11 @@ using ConvertProgress =
 /// Writes a checkpoint as a leyden container. Pieces of tensors are quantized on all threads in the
 /// order in which the checkpoint's files hold them, and written at their final place, so memory
 /// stays at a few MB per thread, besides a calibration. The file appears under its name when it is
-/// complete and synced; otherwise an old one stays as it was. Errors: LoadError, also for a file of
-/// the checkpoint that changed meanwhile; formats::WriteError, also for an output that is one of
-/// the files it is made from, and if resume finds pieces of other things. Afterwards nothing is
-/// left of the new file, unless resume asks for it to be kept.
+/// complete and synced; otherwise an old one stays as it was.
+/// Errors: LoadError, also for a file of the checkpoint that changed meanwhile;
+/// formats::WriteError, also for an output that is one of the files it is made from, and if resume
+/// finds pieces of other things. Afterwards nothing is left of the new file, unless resume asks for
+/// it to be kept.
 ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
                       const ConvertOptions& options, runtime::ThreadTeam& team,
                       const ConvertProgress& progress);
