@@ -8,6 +8,10 @@ namespace leyden::formats {
 namespace {
 
 quant::RecipeRule parse_rule(const JsonField& field) {
+  field.for_each_member([](const std::string& name, const JsonField& member) {
+    if (name == "tensors" || name == "format") return;
+    member.refuse("only 'tensors' and 'format' in a rule");
+  });
   quant::RecipeRule rule = {field.string("tensors"), std::nullopt};
   const JsonField format = field.at("format");
   if (format.as_string() == "exact") return rule;
@@ -31,6 +35,7 @@ quant::Recipe parse_recipe(std::string_view text, const std::string& origin) {
     if (name != "name" && name != "rules") member.refuse("only 'name' and 'rules' in a recipe");
   });
   quant::Recipe recipe = {root.string("name"), {}};
+  if (recipe.name.empty()) root.at("name").refuse("a name");
   const JsonField rules = root.at("rules");
   for (std::size_t i = 0; i < rules.size(); ++i) {
     recipe.rules.push_back(parse_rule(rules.element(i)));

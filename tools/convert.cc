@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/json_output.h"
+#include "tools/model_options.h"
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/units.h"
@@ -44,8 +46,8 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
   fmt::print("{}: {}, {:.2f} GB in {} tensors\n", options.in,
              name(checkpoint.config().architecture), gigabytes(source_bytes),
              checkpoint.tensors().size());
-  fmt::print("recipe {}: {:.2f} GB in {} tensors", recipe.name, gigabytes(plan.tensor_bytes),
-             plan.tensors.size());
+  fmt::print("recipe {}: {:.2f} GB in {} tensors", visible(recipe.name),
+             gigabytes(plan.tensor_bytes), plan.tensors.size());
   if (plan.model_bytes < plan.tensor_bytes) {
     fmt::print(", {:.2f} GB of it for multi-token prediction",
                gigabytes(plan.tensor_bytes - plan.model_bytes));
@@ -64,6 +66,19 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
         plan.n_calibrated, plan.n_int4);
   }
   return source_bytes;
+}
+
+/// A rule for nothing is most likely mistyped. Named recipes are for all models.
+void warn_of_idle_rules(const quant::Recipe& recipe, const ConversionPlan& plan) {
+  for (const quant::RecipeRule& rule : recipe.rules) {
+    const bool is_idle = std::ranges::none_of(plan.tensors, [&](const quant::TensorSpec& spec) {
+      return spec.layout != quant::Layout::kRows && quant::matches(rule.pattern, spec.name);
+    });
+    if (!is_idle) continue;
+    warn(fmt::format(
+        "recipe {}: rule '{}' does nothing, as it matches no packed matrix of this model",
+        recipe.name, rule.pattern));
+  }
 }
 
 void print_costs(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe,
@@ -134,6 +149,7 @@ void run_convert(CommandOptions options) {
   }
   const ConversionPlan plan = plan_conversion(*checkpoint, recipe, options.convert.calibration);
   const std::uint64_t source_bytes = print_plan(options, *checkpoint, recipe, plan);
+  if (formats::is_recipe_file(options.recipe)) warn_of_idle_rules(recipe, plan);
   const int threads = options.threads > 0 ? options.threads : runtime::usable_cores();
   if (options.dry_run) {
     check_companions(*checkpoint);
@@ -209,9 +225,11 @@ void add_convert(CLI::App& app, int& status) {
       ->check(a_path());
   command->add_flag("--compress", options->convert.compress,
                     "Store tensors as zstd frames: smaller for transport, but it can't be mapped");
-  command->add_flag("--resume", options->convert.resume,
-                    "Go on where an interrupted conversion stopped, and keep what is done if this "
-                    "one is interrupted by an error or Ctrl-C");
+  command->add_flag(
+      "--resume", options->convert.resume,
+      "Go on where an interrupted conversion with the same options stopped, or refuse "
+      "if they differ; keep what is done if this one is interrupted by an error or "
+      "Ctrl-C");
   command
       ->add_option("--report", options->report,
                    "Compare every tensor with the original; write the figures as JSON")

@@ -37,6 +37,10 @@ TEST(RecipeFileTest, MistakesAreNamed) {
   refusal(R"({"name": "x"})", HasSubstr("rules"));
   refusal(R"({"name": "x", "rules": {}})", HasSubstr("rules"));
   refusal(R"({"name": "x", "rules": [], "default": "int8"})", HasSubstr("default"));
+  refusal(R"({"name": "", "rules": []})", HasSubstr("field 'name' is \"\", expected a name"));
+  refusal(
+      R"({"name": "x", "rules": [{"tensors": "*", "format": "int4", "levels": 7}]})",
+      HasSubstr("field 'rules[0].levels' is 7, expected only 'tensors' and 'format' in a rule"));
   refusal(R"({"name": "x", "rules": [{"tensors": "*"}]})", HasSubstr("rules[0].format"));
   refusal(R"({"name": "x", "rules": [{"tensors": "*", "format": "int5"}]})",
           AllOf(HasSubstr("rules[0].format"), HasSubstr("int5"),

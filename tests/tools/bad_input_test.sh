@@ -308,6 +308,22 @@ test_calibrations_of_other_models_and_no_calibrations_are_refused() {
   says err "$work/cut.calibration"
   refused int4 --calibration "$work/cut.calibration" --resume
 }
+test_rules_for_nothing_are_warned_of() {
+  local recipe=$work/typo.json
+  printf '{"name": "my\\u001b[31m", "rules": [{"tensors": "*.expert.*", "format": "int4"}, {"tensors": "*.experts.*", "format": "int4"}, {"tensors": "embed", "format": "int4"}]}' >"$recipe"
+  call convert --in "$checkpoint" --recipe "$recipe" --dry-run
+  exits 0
+  says err "leyden: warning: recipe my"
+  says err "rule '*.expert.*' does nothing, as it matches no packed matrix of this model"
+  says err "rule 'embed' does nothing"
+  [[ $(wc -l <"$work/err") == 2 ]] || fail "another number of warnings"
+  ! grep -q $'\e' "$work/out" "$work/err" || fail "an escape sequence of the recipe's name is printed"
+  for name in bf16 int8 balanced int4 small f32; do
+    call convert --in "$checkpoint" --recipe "$name" --dry-run
+    exits 0
+    silent err
+  done
+}
 test_a_conversion_reads_the_small_files_first() {
   cp -r "$source_dir/models/demo/checkpoint" "$work/damaged"
   local name out=$work/damaged.leyden
