@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <new>
@@ -62,10 +63,12 @@ Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
   is_bound_ = bind_memory(data_, round_up(bytes, page), home);
 }
 
-/// Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail.
+/// Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail. Their size
+/// has to be said: the default may be another (default_hugepagesz=1G).
 void Memory::map_reserved() {
   mapped_bytes_ = round_up(size_, kHugePage);
-  mapping_ = data_ = map(mapped_bytes_, MAP_HUGETLB);
+  mapping_ = data_ =
+      map(mapped_bytes_, MAP_HUGETLB | (std::countr_zero(kHugePage) << MAP_HUGE_SHIFT));
 }
 
 void Memory::map_plain(HugePages pages) {

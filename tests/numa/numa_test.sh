@@ -57,5 +57,7 @@ shape "4 nodes of one CPU" --nodes 4 --cpus 4 --mem 1G -- policies
 shape "3 unlike nodes" --node-cpus 1,2,1 --node-mem 448M,256M,320M -- policies
 shape "a node with memory alone" --node-cpus 2,2,0 --node-mem 384M,384M,384M -- policies restricted
 shape "a node of CPUs alone" --node-cpus 1,1 --node-mem 512M,0 -- bare
-shape "reserved huge pages" --nodes 2 --cpus 2 --mem 1G --hugepages 16 -- reserved machine
+# Pages of 2 MiB, whatever size the machine prefers.
+shape "reserved huge pages" --nodes 2 --cpus 2 --mem 1G --hugepages 16 \
+  --append "no_timer_check default_hugepagesz=1G" -- reserved machine
 exit $failed
