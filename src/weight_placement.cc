@@ -9,6 +9,7 @@
 #include "formats/json.h"
 #include "src/memory_plan.h"
 #include "src/model/planned_weights.h"
+#include "src/runtime/cgroup.h"
 #include "src/runtime/huge_page_state.h"
 #include "src/runtime/topology.h"
 
@@ -21,15 +22,22 @@ using runtime::MemoryHome;
 /// What a node keeps for other purposes.
 constexpr std::size_t kNodeReserve = std::size_t{32} << 20;
 
-std::size_t available(const MemoryHome& home, std::size_t wanted, runtime::HugePages pages) {
+/// reserved_left: bytes of reserved huge pages on all nodes; less what is wanted if it lies there.
+std::size_t available(const MemoryHome& home, std::size_t wanted, runtime::HugePages pages,
+                      std::size_t& reserved_left) {
   std::size_t plain = 0, reserved = 0;
   for (const int node : home.nodes) {
     const runtime::NodeMemory memory = runtime::node_memory(node);
     plain += memory.available - std::min(memory.available, kNodeReserve);
     reserved += memory.free_huge_pages;
   }
-  if (pages == runtime::HugePages::kHugetlb) return reserved;
-  return pages == runtime::HugePages::kAuto && reserved >= wanted ? reserved : plain;
+  reserved = std::min(reserved, reserved_left);
+  if (pages != runtime::HugePages::kHugetlb &&
+      (pages != runtime::HugePages::kAuto || reserved < wanted)) {
+    return plain;
+  }
+  reserved_left -= std::min(reserved, wanted);
+  return reserved;
 }
 
 std::vector<MemoryHome> homes_for(NumaPolicy policy, const runtime::Crew& crew,
@@ -54,12 +62,13 @@ std::vector<MemoryHome> homes_for(NumaPolicy policy, const runtime::Crew& crew,
 /// A table of what each arena needs and finds if one of them doesn't fit; otherwise empty.
 std::string shortage(const model::WeightMemory& memory) {
   bool fits = true;
+  std::size_t reserved_left = runtime::huge_page_state().free * runtime::kHugePage;
   std::string table = "  nodes        weights needed      available\n";
   for (std::size_t k = 0; k < memory.homes.size(); ++k) {
     const MemoryHome& home = memory.homes[k];
     if (home.kind == MemoryHome::Kind::kFirstTouch) return "";
     const std::size_t needed = memory.placement.arena_bytes[k];
-    const std::size_t there = available(home, needed, memory.huge_pages);
+    const std::size_t there = available(home, needed, memory.huge_pages, reserved_left);
     table += fmt::format("  {:<10} {:>13.3f} GB {:>11.3f} GB{}\n", fmt::join(home.nodes, ","),
                          static_cast<double>(needed) / 1e9, static_cast<double>(there) / 1e9,
                          there < needed ? "  too little" : "");
@@ -73,14 +82,22 @@ std::string shortage(const model::WeightMemory& memory) {
 bool lies_in_reserved_pages(std::size_t bytes, runtime::HugePages pages,
                             const runtime::Topology& machine, const std::string& model) {
   if (pages != runtime::HugePages::kAuto && pages != runtime::HugePages::kHugetlb) return false;
+  using runtime::kHugePage;
+  const runtime::HugePageState state = runtime::huge_page_state();
   std::size_t reserved = 0;
   for (const runtime::Node& node : machine.nodes) {
     reserved += runtime::node_memory(node.os_index).free_huge_pages;
   }
+  reserved = std::min<std::size_t>(reserved, state.free * kHugePage);
   if (pages == runtime::HugePages::kHugetlb && reserved < bytes) {
-    using runtime::kHugePage;
     const std::size_t needed = (bytes + kHugePage - 1) / kHugePage, free = reserved / kHugePage;
-    const std::size_t all = runtime::huge_page_state().reserved;
+    const std::size_t all = state.reserved;
+    if (const auto left = runtime::cgroup_huge_pages(); left && *left < bytes) {
+      throw std::runtime_error(fmt::format(
+          "{}: --huge-pages hugetlb needs {} huge pages of 2 MiB for the weights, but the cgroup's "
+          "limit (hugetlb.2MB.max) leaves {}; --huge-pages auto needs none",
+          model, needed, *left / kHugePage));
+    }
     throw std::runtime_error(fmt::format(
         "{}: --huge-pages hugetlb needs {} huge pages of 2 MiB for the weights, but {} of the {} "
         "reserved ones are free; as root, sysctl vm.nr_hugepages={} reserves enough, and "

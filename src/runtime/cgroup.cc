@@ -52,6 +52,18 @@ std::optional<std::uint64_t> memory_left_in(const std::string& folder) {
 
 std::optional<std::uint64_t> cgroup_memory() { return least_of_groups(memory_left_in); }
 
+std::optional<std::uint64_t> huge_pages_left_in(const std::string& folder) {
+  const std::string pages = folder + "/hugetlb.2MB.";
+  const auto in_use = number_in(pages + "max"), promised = number_in(pages + "rsvd.max");
+  if (!in_use && !promised) return std::nullopt;
+  const std::uint64_t most = std::min(in_use.value_or(UINT64_MAX), promised.value_or(UINT64_MAX));
+  const std::uint64_t used = std::max(number_in(pages + "current").value_or(0),
+                                      number_in(pages + "rsvd.current").value_or(0));
+  return most - std::min(most, used);
+}
+
+std::optional<std::uint64_t> cgroup_huge_pages() { return least_of_groups(huge_pages_left_in); }
+
 std::optional<double> cgroup_cpus() {
   return least_of_groups([](const std::string& folder) -> std::optional<double> {
     std::ifstream in(folder + "/cpu.max");

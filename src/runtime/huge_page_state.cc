@@ -1,6 +1,10 @@
 #include "src/runtime/huge_page_state.h"
 
+#include <algorithm>
 #include <fstream>
+
+#include "src/runtime/cgroup.h"
+#include "src/runtime/memory_home.h"
 
 namespace leyden::runtime {
 namespace {
@@ -22,6 +26,10 @@ HugePageState huge_page_state() {
   HugePageState state = {chosen_word(folder + "enabled"), chosen_word(folder + "defrag")};
   std::ifstream(pages + "nr_hugepages") >> state.reserved;
   std::ifstream(pages + "free_hugepages") >> state.free;
+  std::uint64_t promised = 0;
+  std::ifstream(pages + "resv_hugepages") >> promised;
+  state.free -= std::min(state.free, promised);
+  if (const auto left = cgroup_huge_pages()) state.free = std::min(state.free, *left / kHugePage);
   return state;
 }
 

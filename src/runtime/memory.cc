@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "src/runtime/cgroup.h"
+
 namespace leyden::runtime {
 namespace {
 
@@ -25,9 +27,11 @@ std::byte* map(std::size_t bytes, int extra_flags) {
   return p == MAP_FAILED ? nullptr : static_cast<std::byte*>(p);
 }
 
-/// Reserved pages are promised by the machine as a whole: if a node hasn't enough of its own, the
-/// touch of a page bound to it would end the process.
+/// Reserved pages are promised by the machine as a whole: if the cgroup may not have so many, or a
+/// node hasn't enough of its own for what is bound to it, a touch would end the process.
 bool reserved_pages_suffice(std::size_t bytes, const MemoryHome& home) {
+  const auto left = cgroup_huge_pages();
+  if (left && *left < round_up(bytes, kHugePage)) return false;
   if (home.kind == MemoryHome::Kind::kFirstTouch) return true;
   const std::size_t each = round_up(bytes, kHugePage) / home.nodes.size() + kHugePage;
   return std::ranges::all_of(home.nodes,
@@ -63,8 +67,8 @@ Memory::Memory(std::size_t bytes, HugePages pages, const MemoryHome& home)
   is_bound_ = bind_memory(data_, round_up(bytes, page), home);
 }
 
-/// Without MAP_NORESERVE the kernel promises the pages now, so a later touch can't fail. Their size
-/// has to be said: the default may be another (default_hugepagesz=1G).
+/// Without MAP_NORESERVE the kernel promises the pages now, so a later touch doesn't fail for want
+/// of pages. Their size has to be said: the default may be another (default_hugepagesz=1G).
 void Memory::map_reserved() {
   mapped_bytes_ = round_up(size_, kHugePage);
   mapping_ = data_ =

@@ -210,6 +210,16 @@ case_reserved() {
   check "reserved huge pages: pages as planned" as_planned --numa=split
   check "reserved huge pages: bound, whoever touches them" as_planned --numa=interleave -t 1
   check "reserved huge pages: the same bits" same_bits --huge-pages hugetlb
+  # The kernel would end who touches more than its cgroup may have, although the pages are there.
+  mount -t cgroup2 none /sys/fs/cgroup
+  echo +hugetlb >/sys/fs/cgroup/cgroup.subtree_control
+  mkdir -p /sys/fs/cgroup/few
+  echo 4M >/sys/fs/cgroup/few/hugetlb.2MB.max
+  echo $$ >/sys/fs/cgroup/few/cgroup.procs
+  check "few for this cgroup: the same bits" same_bits
+  check "few for this cgroup: hugetlb is refused" \
+    refused "the cgroup's limit" same_bits --huge-pages hugetlb
+  echo $$ >/sys/fs/cgroup/cgroup.procs
 }
 
 for case in "$@"; do case_$case; done

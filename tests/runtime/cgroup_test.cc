@@ -39,5 +39,21 @@ TEST_F(CgroupTest, WithoutALimitThereIsNothingToSay) {
   EXPECT_EQ(memory_left_in(group_.path()), std::nullopt);
 }
 
+TEST_F(CgroupTest, HugePagesThatArePromisedArentLeft) {
+  EXPECT_EQ(huge_pages_left_in(group_.path()), std::nullopt);
+  group_.write("hugetlb.2MB.max", "max\n");
+  group_.write("hugetlb.2MB.current", "300\n");
+  EXPECT_EQ(huge_pages_left_in(group_.path()), std::nullopt);
+  group_.write("hugetlb.2MB.max", "1000\n");
+  EXPECT_EQ(huge_pages_left_in(group_.path()), 700u);
+  group_.write("hugetlb.2MB.rsvd.max", "max\n");
+  group_.write("hugetlb.2MB.rsvd.current", "800\n");  // 500 of them untouched
+  EXPECT_EQ(huge_pages_left_in(group_.path()), 200u);
+  group_.write("hugetlb.2MB.rsvd.max", "900\n");
+  EXPECT_EQ(huge_pages_left_in(group_.path()), 100u);
+  group_.write("hugetlb.2MB.max", "0\n");
+  EXPECT_EQ(huge_pages_left_in(group_.path()), 0u);
+}
+
 }  // namespace
 }  // namespace leyden::runtime
