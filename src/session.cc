@@ -74,11 +74,15 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
   const auto total =
       static_cast<std::int32_t>(std::min<std::size_t>(tokens.size(), std::size_t{1} << 30));
   if (!has_room(total)) return SessionStatus::kContextFull;
-  reserve(total);
 
   const std::lock_guard lock(shared.turn);
+  reserve(total);  // in turn: what is promised is written to before another session asks
   const auto bound = shared.team->bind_caller();
   std::vector<float>& logits = state.logits;
+  const auto stopped = [&] {
+    state.cache.truncate(position());  // the rest was promised, but nobody will write to it
+    return SessionStatus::kStopped;
+  };
   for (std::int32_t done = 0; done < total;) {
     const std::int32_t n = std::min(forward.chunk(), total - done);
     const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
@@ -95,13 +99,13 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
                           : logits.data();
     const int n_logits = all_logits != nullptr ? n : done + n == total ? 1 : 0;
     if (!forward.run(chunk, position(), state.cache, n_logits, to, trace, between_layers)) {
-      return SessionStatus::kStopped;
+      return stopped();
     }
     done += n;
     // One by one: they may be the session's own.
     for (const std::int32_t token : chunk) state.tokens.push_back(token);
     if (done < total) forget_logits();  // in case the caller stops here
-    if (done < total && progress && !progress(done, total)) return SessionStatus::kStopped;
+    if (done < total && progress && !progress(done, total)) return stopped();
   }
   if (all_logits != nullptr) {
     const float* const last = all_logits + static_cast<std::size_t>(total - 1) * logits.size();
@@ -182,8 +186,8 @@ const Engine& Session::engine() const { return *impl_->engine; }
 
 SessionStatus Session::append_noise(std::int32_t n) {
   if (!impl_->has_room(n)) return SessionStatus::kContextFull;
-  impl_->reserve(n);
   const std::lock_guard lock(impl_->shared.turn);
+  impl_->reserve(n);
   const auto bound = impl_->shared.team->bind_caller();
   const std::int32_t begin = position();
   model::fill_cache(impl_->shared.model->config, impl_->state.cache, begin, begin + n,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -28,8 +29,11 @@ constexpr std::size_t pages_of(std::int32_t tokens) {
   return static_cast<std::size_t>((tokens + KvCache::kPageTokens - 1) / KvCache::kPageTokens);
 }
 
-/// What may be needed at once without asking for how much there is, which takes reading files.
-constexpr std::size_t kUncheckedBytes = std::size_t{64} << 20;
+/// What may be promised without asking for how much there is, which takes reading files.
+constexpr std::uint64_t kUncheckedBytes = std::uint64_t{64} << 20;
+/// Of that, what is left since the last question. All caches take from it: many small promises are
+/// a large one.
+std::atomic<std::int64_t> unchecked_left = 0;
 
 }  // namespace
 
@@ -59,10 +63,20 @@ bool KvCache::is_writable(std::size_t page) const {
 void KvCache::require_memory(std::size_t first_page, std::size_t end_page) const {
   std::size_t bytes = 0;
   for (std::size_t i = first_page; i < end_page; ++i) bytes += is_writable(i) ? 0 : page_bytes_;
-  if (bytes <= kUncheckedBytes) return;
+  const auto promised = static_cast<std::int64_t>(bytes);
+  if (bytes == 0 || unchecked_left.fetch_sub(promised) >= promised) return;
+  unchecked_left = 0;
+  // Pages that were promised before, but that nobody has written to, are available still.
+  for (std::size_t i = first_page; i < pages_.size(); ++i) {
+    bytes += is_writable(i) ? page_bytes_ : 0;
+  }
   const runtime::AvailableMemory available = runtime::available_memory();
   const std::uint64_t reserved = runtime::huge_page_state().free * runtime::kHugePage;
-  if (bytes <= available.bytes || bytes - available.bytes <= reserved) return;
+  if (bytes <= available.bytes || bytes - available.bytes <= reserved) {
+    const std::uint64_t left = available.bytes + reserved - bytes;
+    unchecked_left = static_cast<std::int64_t>(std::min(kUncheckedBytes, left));
+    return;
+  }
   throw std::runtime_error(fmt::format(
       "the cache of so many tokens needs {:.3f} GB more, but {:.3f} GB are available ({}); "
       "--kv-cache int8 needs less",

@@ -35,8 +35,8 @@ class KvCache {
   int layers() const { return static_cast<int>(page_bytes_ / layer_bytes_); }
 
   /// Makes positions [begin, end) writable; what is kept of those below `begin` stays.
-  /// Throws std::bad_alloc, and std::runtime_error, with nothing changed, if many new pages need
-  /// more than is available.
+  /// Throws std::bad_alloc, and std::runtime_error, with nothing changed, if new pages need more
+  /// than is available, which is asked for whenever 64 MB have been promised, by whatever cache.
   void reserve(std::int32_t begin, std::int32_t end);
   /// Gives back the pages of positions from `end` on, but the first: going back and forth costs
   /// nothing.

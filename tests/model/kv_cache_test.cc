@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
+#include <vector>
 
 #include "src/model/synthetic.h"
 #include "tests/model/golden.h"
@@ -81,22 +82,68 @@ TEST(KvCache, GivesPagesBackButOne) {
   EXPECT_EQ(cache.n_pages(), 10);
 }
 
+/// While it lives, the process may take so many bytes of address space more.
+class LittleMemory {
+ public:
+  explicit LittleMemory(std::uint64_t bytes) {
+    std::uint64_t used = 0;
+    std::ifstream("/proc/self/statm") >> used;
+    EXPECT_EQ(getrlimit(RLIMIT_AS, &before_), 0);
+    const rlimit low = {used * 4096 + bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &low), 0);
+  }
+  ~LittleMemory() { EXPECT_EQ(setrlimit(RLIMIT_AS, &before_), 0); }
+
+ private:
+  rlimit before_ = {};
+};
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+std::int32_t tokens_in(std::size_t bytes, const KvCache& cache) {
+  return static_cast<std::int32_t>(bytes / cache.bytes_per_token());
+}
+
 TEST(KvCache, RefusesWhatIsntAvailableAndChangesNothing) {
   const formats::ModelConfig config = tiny_config();
   KvCache cache(config, {});
   cache.reserve(0, 1);
-  std::uint64_t used = 0;
-  std::ifstream("/proc/self/statm") >> used;
-  rlimit before = {};
-  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
-  const rlimit low = {used * 4096 + (std::uint64_t{256} << 20), before.rlim_max};
-  const auto tokens = static_cast<std::int32_t>((std::size_t{1} << 30) / cache.bytes_per_token());
-  ASSERT_EQ(setrlimit(RLIMIT_AS, &low), 0);
-  EXPECT_THROW(cache.reserve(0, tokens), std::runtime_error);
-  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  {
+    const LittleMemory little(256 * kMiB);
+    EXPECT_THROW(cache.reserve(0, tokens_in(1024 * kMiB, cache)), std::runtime_error);
+  }
   EXPECT_EQ(cache.n_pages(), 1);
   cache.reserve(0, 600);
   EXPECT_EQ(cache.n_pages(), 3);
+}
+
+TEST(KvCache, RefusesWhatIsntAvailableInSmallStepsToo) {
+  const formats::ModelConfig config = tiny_config();
+  KvCache cache(config, {});
+  const LittleMemory little(256 * kMiB);
+  const std::int32_t step = tokens_in(60 * kMiB, cache);
+  const auto grow = [&] {
+    for (std::int32_t n = 0; n < 10 * step; n += step) cache.reserve(n, n + step);
+  };
+  EXPECT_THROW(grow(), std::runtime_error);
+  EXPECT_EQ(cache.capacity() / step, 4);
+  cache.truncate(0);
+  std::vector<KvCache> forks(10, cache);
+  const auto grow_forks = [&] {
+    for (KvCache& fork : forks) fork.reserve(1, step);
+  };
+  EXPECT_THROW(grow_forks(), std::runtime_error);
+  EXPECT_GT(forks[2].capacity(), 256);
+}
+
+TEST(KvCache, CountsPagesThatNobodyHasWrittenToYet) {
+  const formats::ModelConfig config = tiny_config();
+  KvCache cache(config, {});
+  const LittleMemory little(512 * kMiB);
+  const std::int32_t some = tokens_in(240 * kMiB, cache), more = tokens_in(400 * kMiB, cache);
+  cache.reserve(0, some);
+  EXPECT_THROW(cache.reserve(0, more), std::runtime_error);  // needs 400 MiB in all
+  cache.reserve(some, more);                                 // the system has counted `some`
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "src/convert.h"
 #include "src/evaluate.h"
 #include "src/generate.h"
+#include "src/model/kv_cache.h"
 #include "src/runtime/thread_team.h"
 #include "src/text/chat_render.h"
 #include "tests/formats/temp_directory.h"
@@ -218,10 +219,11 @@ TEST_F(DemoTest, SaysWhenTheContextIsFullAndComputesNothing) {
 
 TEST_F(DemoTest, StopsAPrefillBetweenChunks) {
   Session session(engine("int8"));
-  const std::vector<std::int32_t> tokens(200, 5);
+  const std::vector<std::int32_t> tokens(700, 5);
   EXPECT_EQ(session.prefill(tokens, [](int done, int) { return done < 64; }),
             SessionStatus::kStopped);
   EXPECT_EQ(session.position(), 64);
+  EXPECT_EQ(session.cache().n_pages(), 2);  // the others were given back
 }
 
 TEST_F(DemoTest, StopsAPrefillBetweenLayersAndGoesOnFromTheChunkBefore) {
