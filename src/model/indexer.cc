@@ -40,7 +40,7 @@ Indexer::Indexer(const formats::ModelConfig& config, simd::IndexFormat format, i
 
   block_ = std::clamp(max_tokens / (kPiecesPerThread * crew.size()), 1, kMaxBlock);
   best_.resize(index(crew.size()) * index(block_));
-  const std::size_t capacity = index(simd::top_k_capacity(config.index_topk));
+  const std::size_t capacity = index(simd::top_k_capacity(static_cast<std::int32_t>(top_k())));
   candidates_ =
       runtime::Scratch(crew, index(block_) * capacity * (sizeof(float) + sizeof(std::int32_t)));
   for (std::size_t i = 0; i < best_.size(); ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -57,7 +58,11 @@ class Indexer {
  private:
   std::size_t q_offset(int t) const;
   simd::IndexQuery query_on(int node, int t) const;
-  std::size_t top_k() const { return static_cast<std::size_t>(config_->index_topk); }
+  /// What can be chosen from at most. A larger index_topk never comes to a choice.
+  std::size_t top_k() const {
+    return static_cast<std::size_t>(
+        std::min(config_->index_topk, config_->max_position_embeddings));
+  }
   void scan(const KvCache& cache, int layer, std::int32_t begin, std::int32_t end,
             const std::byte* next, const simd::IndexQuery& query, const std::int32_t* ends,
             int n_queries, simd::TopK* best) const;

@@ -60,5 +60,18 @@ TEST(MemoryPlan, GrowsWithNodesAndWithTheChunk) {
   EXPECT_GT(buffers(8192, {2}, kSplit), 3 * buffers(2048, {2}, kSplit));
 }
 
+TEST(MemoryPlan, HasNoRoomForChoicesThatNobodyMakes) {
+  formats::ModelConfig config = model::synthetic_config("v3.2", 1, 1);
+  config.max_position_embeddings = 4096;
+  const auto specs = model::synthetic_specs(config, formats::load_recipe("int4"));
+  const auto buffers = [&](int index_topk) {
+    config.index_topk = index_topk;
+    const model::PlannedWeights weights(config, specs, nullptr, "v3.2");
+    return plan_memory(config, *weights, 0, {}, runtime::crew_of({2})).buffers;
+  };
+  EXPECT_GT(buffers(4096), buffers(2048));
+  EXPECT_EQ(buffers(20000000), buffers(4096));
+}
+
 }  // namespace
 }  // namespace leyden
