@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Tests `leyden chat` at a terminal: chat_terminal_test.sh LEYDEN
+# Tests `leyden chat` at a terminal: chat_terminal_test.sh LEYDEN [SANITIZERS]
 # shellcheck disable=SC2317  # tests are called by name
 leyden=$1
+sanitizers=${2-}
 source "$(dirname "$0")/terminal_lib.sh"
 
 # The demo model ends an answer with token 1; without it, and slowly, it talks until it is stopped.
@@ -331,6 +332,21 @@ test_a_file_goes_before_the_next_message() {
   enter "/show"
   sees "[file name]: notes.txt"
   sees "The key is 漢字."
+}
+test_an_answer_that_memory_ends_leaves_a_sentence_and_the_conversation() {
+  [[ -z $sanitizers ]] || return 0 # they allocate on their own, and end where there is nothing left
+  local pid
+  endless
+  enter "Tell me a story about a fox named Mia."
+  sees "called Mia"
+  pid=$(program)
+  prlimit --pid "$pid" --as=$((1024 * $(awk '/^VmSize/ {print $2}' "/proc/$pid/status"))):unlimited
+  sees "not enough memory for a conversation this long"
+  screen | grep -qx "there is not enough memory .*" || fail "it isn't a line of its own"
+  prlimit --pid "$pid" --as=unlimited
+  prompts
+  enter "/undo"
+  sees "there is no message to take back"
 }
 test_a_full_context_is_said_with_what_to_do() {
   start --greedy --context 64

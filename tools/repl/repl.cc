@@ -166,7 +166,13 @@ Generation Repl::generate_answer() {
   options.max_tokens = settings_.max_tokens;
   options.stops = settings_.stops;
   const std::size_t before = chat_.messages.size();
-  Generation generation = chat_.answer(sampler, options, events);
+  Generation generation;
+  try {
+    generation = chat_.answer(sampler, options, events);
+  } catch (...) {  // possibly amid a line: there is no memory for more of it
+    if (printer_.conversing()) printer.finish();
+    throw;
+  }
   progress.clear();
   if (chat_.messages.size() > before) printer.finish();
   settings_.draws = sampler.draws();
