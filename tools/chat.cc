@@ -5,6 +5,7 @@
 #include <clocale>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "src/engine.h"
 #include "tools/commands.h"
@@ -15,6 +16,7 @@
 #include "tools/repl/repl.h"
 #include "tools/repl/session_store.h"
 #include "tools/repl/session_summary.h"
+#include "tools/repl/system_prompt.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
 
@@ -24,7 +26,8 @@ namespace {
 struct ChatOptions {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string system, thinking, resume;
+  std::optional<std::string> system;
+  std::string thinking, resume;
   int max_tokens = 0;
   bool resumes = false, no_save = false;
 };
@@ -60,13 +63,6 @@ Conversation resumed(const ChatOptions& options, SessionStore& store) {
   return store.load(name);
 }
 
-void put_system(const std::string& system, std::vector<text::Message>& messages) {
-  std::erase_if(messages, [](const text::Message& message) { return message.role == "system"; });
-  text::Message& first = *messages.emplace(messages.begin());
-  first.role = "system";
-  first.content = system;
-}
-
 /// What the command line says, over what the resumed conversation says, over the model's
 /// recommendation.
 void apply(const ChatOptions& options, const Engine& engine, Conversation& conversation) {
@@ -84,7 +80,7 @@ void apply(const ChatOptions& options, const Engine& engine, Conversation& conve
     settings.thinking = options.thinking != "off";
     settings.fold_thinking = options.thinking == "hide";
   }
-  if (!options.system.empty()) put_system(options.system, conversation.messages);
+  if (options.system) set_system_prompt(*options.system, conversation.messages);
 }
 
 void greet(const Printer& printer, const SessionStore& store, const Conversation& conversation,
@@ -139,7 +135,8 @@ int run_chat(const ChatOptions& options) {
 void add_chat(CLI::App& app, int& exit_code) {
   auto* const command = app.add_subcommand("chat", "Talk to a model");
   const auto options = std::make_shared<ChatOptions>();
-  command->add_option("--system", options->system, "System prompt");
+  command->add_option("--system", options->system,
+                      "System prompt; \"\" removes that of a resumed conversation");
   take_one_of(command->add_option(
                   "--thinking", options->thinking,
                   "Let the model think before it answers; hide folds its thoughts into one line "

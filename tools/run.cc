@@ -15,6 +15,7 @@
 #include "tools/request_file.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
+#include "tools/tool_calls.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -65,14 +66,6 @@ Generation answer_messages(const std::shared_ptr<const Engine>& engine, const Ru
   chat.messages = std::move(messages);
   chat.render.thinking = run.thinking == "on";
   return chat.answer(sampler, options, events);
-}
-
-/// Tool calls as in OpenAI's interface, [{"id", "type", "function": {"name", "arguments"}}], where
-/// the arguments are a string that holds JSON.
-formats::Json tool_calls_json(std::vector<text::ToolCall> calls) {
-  text::Message message;
-  message.tool_calls = std::move(calls);
-  return text::assistant_json(message)["tool_calls"];
 }
 
 /// Every letter where a program reads it; nothing that could do something to a terminal.

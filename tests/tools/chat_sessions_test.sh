@@ -227,6 +227,54 @@ test_the_computed_state_has_nothing_of_what_was_taken_back() {
   ends 0
   equals "$(tokens_kept)" "19 tokens needn't" # the first exchange and the mark behind it
 }
+# A conversation of two system messages, the first with tools, and a call with its result.
+talk_with_tools() {
+  cat >"$1" <<'END'
+{"format": "leyden-conversation", "version": 1, "model": "", "messages": [
+ {"role": "system", "content": "Be brief.", "response_format": {"type": "object"},
+  "tools": [{"type": "function", "function": {"name": "add", "parameters": {}}}]},
+ {"role": "system", "content": "Be kind."},
+ {"role": "user", "content": "What is 7 + 8?"},
+ {"role": "assistant", "content": null,
+  "tool_calls": [{"id": "call_0", "type": "function", "function": {"name": "add", "arguments": "{}"}}]},
+ {"role": "tool", "content": "15"},
+ {"role": "assistant", "content": "It is 15."}]}
+END
+}
+test_the_system_prompt_is_changed_without_its_tools() {
+  local file=$work/home/talk.json
+  talk_with_tools "$file"
+  printf '/system\n/system You are a pirate.\n' | pipe --resume "$file"
+  says err "Be brief."
+  says err "Be kind."
+  says "home/talk.json" '"content": "You are a pirate."'
+  says "home/talk.json" '"name": "add"'
+  says "home/talk.json" '"response_format": '
+  printf '/set top-k 3\n' | pipe --resume "$file" --system "You are a monk."
+  says "home/talk.json" '"content": "You are a monk."'
+  says "home/talk.json" '"name": "add"'
+  printf '/system ""\n/system\n' | pipe --resume "$file"
+  says err "there is no system prompt"
+  says "home/talk.json" '"name": "add"'
+  talk_with_tools "$file"
+  printf '/system\n/set top-k 3\n' | pipe --resume "$file" --system ""
+  says err "there is no system prompt"
+  says "home/talk.json" '"name": "add"'
+}
+test_tool_calls_are_shown() {
+  local file=$work/home/talk.json call
+  call='[{"id": "call_0", "type": "function", "function": {"name": "add", "arguments": "{}"}}]'
+  talk_with_tools "$file"
+  printf '/show\n' | pipe --resume "$file"
+  says err "assistant: $call"
+  printf '/load %s\n' "$file" | pipe
+  says err "> What is 7 + 8?"
+  says err "It is 15."
+  sed -i '/"role": "tool"/d; /call_0/s/},$/}]}/; /It is 15/d' "$file"
+  printf '/load %s\n' "$file" | pipe
+  says err "> What is 7 + 8?"
+  says err "$call"
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"

@@ -36,20 +36,26 @@ test_tools_of_a_file_are_offered() {
 }
 # The demo model has never called a tool, so the tokens of a call are put into its mouth: every one has a bias
 # that makes it certain, the first the most, and each time that one occurs the penalty takes it away.
-# call_tool MODEL FORMAT CALL [ARGS...]: asks with tools from a file; no token of CALL may occur twice.
-call_tool() {
-  local model=$1 format=$2 call=$3 question="How is the weather?" ids prompt bias=() n=0 id
+# make_certain MODEL FORMAT CALL: what makes it answer $work/question.json so, as $forced; no token of CALL may
+# occur twice.
+make_certain() {
+  local model=$1 format=$2 call=$3 question="How is the weather?" ids prompt n=0 id
   local tokenize=("$leyden" tokenize --special --tokenizer "$model/tokenizer.json")
   printf '{"messages": [{"role": "user", "content": "%s"}], "tools": %s}\n' "$question" \
     "$(tr '\n' ' ' <"$work/tools.json")" >"$work/question.json"
   ids=$(printf '%s' "$call" | "${tokenize[@]}" | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
   prompt=$("$leyden" render --format "$format" --jsonl "$work/question.json" | sed 's/^{"prompt"/{"text"/' |
     "${tokenize[@]}" --jsonl - | grep -o '"ids": *\[.*\]' | grep -o '[0-9]*')
+  forced=(-m "$model" --greedy --frequency-penalty 50000)
   for id in $ids; do
-    bias+=(--logit-bias "$id=$((90000 - 1000 * n++ + 50000 * $(grep -cx "$id" <<<"$prompt")))")
+    forced+=(--logit-bias "$id=$((90000 - 1000 * n++ + 50000 * $(grep -cx "$id" <<<"$prompt")))")
   done
-  call run -m "$model" --messages "$work/question.json" --tools "$work/tools.json" --greedy \
-    --frequency-penalty 50000 "${bias[@]}" -n "$n" --json "$work/calls.json" "${@:4}"
+  forced+=(-n "$n")
+}
+# call_tool MODEL FORMAT CALL [ARGS...]: asks with tools from a file.
+call_tool() {
+  make_certain "${@:1:3}"
+  call run "${forced[@]}" --messages "$work/question.json" --tools "$work/tools.json" --json "$work/calls.json" "${@:4}"
   exits 0
 }
 is_called() { # TYPE
@@ -65,6 +71,16 @@ test_calls_of_v31_are_printed_as_json() {
   call_tool "$demo" v3.1 '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7'
   says out '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7' # it broke off, so it is text
   grep -q '"tool_calls":\[\]' "$work/calls.json" || fail "half a call in the JSON"
+}
+test_chat_prints_calls_as_run_does() {
+  make_certain "$source_dir/models/demo/checkpoint" v3.1 \
+    '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>sun<｜tool▁sep｜>7<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+  printf '{"format": "leyden-conversation", "version": 1, "messages": [{"role": "system", "content": "", "tools": %s}]}' \
+    "$(<"$work/tools.json")" >"$work/talk.json"
+  called="leyden chat"
+  echo "How is the weather?" | "$leyden" chat --resume "$work/talk.json" "${forced[@]}" >"$work/out" 2>"$work/err"
+  [[ $(<"$work/out") == '[{"id": "call_0", "type": "function", "function": {"name": "sun", "arguments": "7"}}]' ]] ||
+    fail "the call is printed as '$(<"$work/out")'"
 }
 # Without <think> a model speaks V3. Its call has three line breaks, and the fences are tokens of their own here.
 test_calls_of_v3_are_printed_as_json() {

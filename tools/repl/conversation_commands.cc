@@ -11,7 +11,9 @@
 #include "tools/repl/completion.h"
 #include "tools/repl/repl.h"
 #include "tools/repl/settings.h"
+#include "tools/repl/system_prompt.h"
 #include "tools/terminal.h"
+#include "tools/tool_calls.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -20,26 +22,15 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
 constexpr int kExcerptMargin = 24;  // columns for the words around an excerpt
 
-bool is_system(const std::vector<text::Message>& messages) {
-  return !messages.empty() && messages.front().role == "system";
-}
-
 }  // namespace
 
 void Repl::set_system(const std::string& argument) {
-  auto& messages = chat_.messages;
   if (argument.empty()) {
-    return printer_.say(is_system(messages) ? messages.front().content.value_or("")
-                                            : "there is no system prompt");
+    const std::string prompt = system_prompt(chat_.messages);
+    return printer_.say(prompt.empty() ? "there is no system prompt" : prompt);
   }
-  if (is_system(messages)) messages.erase(messages.begin());
   const bool removed = argument == "\"\"";
-  if (!removed) {
-    text::Message message;
-    message.role = "system";
-    message.content = argument;
-    messages.insert(messages.begin(), std::move(message));
-  }
+  set_system_prompt(removed ? "" : argument, chat_.messages);
   printer_.note(removed ? "[the system prompt is gone]"
                         : "[the system prompt is set; it holds for the whole conversation]");
   keep_change();
@@ -106,7 +97,7 @@ std::string Repl::transcript() const {
   std::string text;
   for (const text::Message& message : chat_.messages) {
     if (!text.empty()) text += "\n";
-    text += fmt::format("{}: {}\n", message.role, message.content.value_or(""));
+    text += fmt::format("{}: {}\n", message.role, said(message));
   }
   if (!text.empty()) text.pop_back();
   return text;

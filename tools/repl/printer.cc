@@ -90,6 +90,12 @@ void AnswerPrinter::end_reasoning() {
   after_newline_ = true;
 }
 
+void AnswerPrinter::tool_calls(std::string_view json) {
+  end_reasoning();
+  put(stdout, wrap_.finish() + (after_newline_ ? "" : "\n") + visible(json));
+  after_newline_ = false;
+}
+
 void AnswerPrinter::finish() {
   end_reasoning();
   put(stdout, wrap_.finish());

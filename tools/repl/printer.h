@@ -38,6 +38,8 @@ class AnswerPrinter {
   AnswerPrinter(const Printer& printer, bool fold_thinking);
 
   void text(Channel channel, std::string_view text);
+  /// What comes after the text, on a line of its own, which isn't broken.
+  void tool_calls(std::string_view json);
   /// Ends the answer's last line.
   void finish();
 

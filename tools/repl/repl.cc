@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "formats/json_text.h"
 #include "src/engine.h"
 #include "src/session_file.h"
 #include "src/text/sampler.h"
@@ -14,6 +15,7 @@
 #include "tools/repl/commands.h"
 #include "tools/repl/quiet_terminal.h"
 #include "tools/terminal.h"
+#include "tools/tool_calls.h"
 #include "tools/units.h"
 
 namespace leyden::tools {
@@ -174,7 +176,12 @@ Generation Repl::generate_answer() {
     throw;
   }
   progress.clear();
-  if (chat_.messages.size() > before) printer.finish();
+  if (chat_.messages.size() > before) {
+    if (!generation.tool_calls.empty()) {
+      printer.tool_calls(formats::json_text(tool_calls_json(generation.tool_calls)));
+    }
+    printer.finish();
+  }
   settings_.draws = sampler.draws();
   if (printer_.conversing()) signals_.clear_interrupt();  // otherwise it ends run()
   return generation;

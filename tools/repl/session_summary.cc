@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "tools/terminal.h"
+#include "tools/tool_calls.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -42,10 +43,12 @@ std::string list_row(const std::string& name, const std::filesystem::path& file)
 
 std::string last_exchange(const Conversation& conversation) {
   const auto& messages = conversation.messages;
-  if (messages.size() < 2 || messages.back().role != "assistant") return "";
-  const text::Message& question = messages[messages.size() - 2];
-  return fmt::format("> {}\n{}", question.content.value_or(""),
-                     messages.back().content.value_or(""));
+  if (messages.empty() || messages.back().role != "assistant") return "";
+  // Tool calls and their results may stand between the two.
+  const auto question = std::find_if(messages.rbegin(), messages.rend(),
+                                     [](const text::Message& m) { return m.role == "user"; });
+  if (question == messages.rend()) return "";
+  return fmt::format("> {}\n{}", question->content.value_or(""), said(messages.back()));
 }
 
 }  // namespace leyden::tools
