@@ -275,6 +275,42 @@ test_tool_calls_are_shown() {
   says err "> What is 7 + 8?"
   says err "$call"
 }
+test_a_state_that_can_not_be_restored_stays() {
+  local file=$work/home/talk.json before
+  printf 'What is 7 + 8?\n/save %s\n' "$file" | pipe
+  before=$(sha256sum "$file.kv")
+  printf 'What is 2 + 3?\n/load %s\n' "$file" | pipe --kv-cache int8
+  equals "$(sha256sum "$file.kv")" "$before"
+  printf '' | pipe --kv-cache int8 --resume "$file"
+  equals "$(sha256sum "$file.kv")" "$before"
+  start --greedy --kv-cache int8 --resume "$file"
+  sees "it will be read again: "
+  enter "What is 2 + 3?"
+  sees "2 + 3 = 5."
+  prompts
+  keys C-d
+  ends 0
+  start --greedy --kv-cache int8 --resume "$file"
+  sees "tokens needn't be read again"
+}
+test_what_was_taken_back_stays_in_no_state_that_can_not_be_restored() {
+  local file=$work/home/talk.json before
+  printf 'What is 7 + 8?\nWhat is 2 + 3?\n/save %s\n' "$file" | pipe
+  before=$(stat -c %s "$file.kv")
+  printf '/undo\n' | pipe --kv-cache int8 --resume "$file"
+  [[ ! -e $file.kv ]] || (($(stat -c %s "$file.kv") < before)) || fail "the state has what was taken back"
+}
+test_an_idle_program_puts_no_state_over_a_newer_one() {
+  talk_once
+  local name
+  name=$(basename "$(sessions)" .json)
+  start --greedy --resume
+  sees "18 tokens needn't be read again"
+  printf 'What is 2 + 3?\n' | pipe --resume "$name"
+  keys C-d
+  ends 0
+  equals "$(tokens_kept)" "38 tokens needn't"
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"

@@ -31,6 +31,7 @@ void Repl::set_system(const std::string& argument) {
   }
   const bool removed = argument == "\"\"";
   set_system_prompt(removed ? "" : argument, chat_.messages);
+  unread_state_.clear();
   printer_.note(removed ? "[the system prompt is gone]"
                         : "[the system prompt is set; it holds for the whole conversation]");
   keep_change();
@@ -47,6 +48,7 @@ void Repl::undo(const std::string&) {
   if (last == 0) throw std::runtime_error("there is no message to take back");
   const std::string taken = messages[last - 1].content.value_or("");
   messages.resize(last - 1);
+  unread_state_.clear();
   printer_.note(
       fmt::format("[taken back: {}]", excerpt(taken, terminal_columns() - kExcerptMargin)));
   keep_change();

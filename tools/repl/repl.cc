@@ -92,6 +92,7 @@ void Repl::has_gone() {
   lost_ = lost_ || keeping_failed_;
   keeping_failed_ = false;
   asked_to_lose_.clear();
+  unread_state_.clear();
 }
 
 void Repl::run_command(const std::string& name, const std::string& argument) {
@@ -131,6 +132,7 @@ bool Repl::answer() {
       return false;
     }
     report(generation);
+    unread_state_.clear();
     keep();
     return true;
   } catch (const ContextFull& full) {
@@ -242,7 +244,7 @@ void Repl::keep_change() {
 
 bool Repl::keep_state() {
   const std::filesystem::path file = store_.state_file();
-  if (file.empty() || !store_.may_save()) return true;
+  if (file.empty() || file == unread_state_ || !store_.may_save()) return true;
   try {
     if (std::filesystem::exists(file) && !is_session(file)) {
       throw std::runtime_error(file.string() + " is no session of leyden's, and stays as it is");
@@ -253,7 +255,11 @@ bool Repl::keep_state() {
     }
     chat_.render.thinking = thinks();
     chat_.forget_what_is_gone();
-    if (chat_.session().position() > 0) chat_.session().save(file);
+    if (chat_.session().position() > 0) {
+      chat_.session().save(file);
+    } else {
+      std::filesystem::remove(file);  // one of what was taken back
+    }
     return true;
   } catch (const text::ChatError&) {  // a conversation had with a model of another chat format
     return true;
@@ -271,6 +277,7 @@ void Repl::restore_state() {
     chat_.session().load(file);
     printer_.note(fmt::format("[{} tokens needn't be read again]", chat_.session().position()));
   } catch (const std::exception& error) {
+    unread_state_ = file;
     printer_.note(fmt::format("[it will be read again: {}]", error.what()));
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -93,6 +94,9 @@ class Repl {
   ConversationSettings settings_;
   std::string model_;     // path, for the file
   std::string attached_;  // texts of /file, for the next message
+  /// A state that couldn't be restored (another --kv-cache, say), and whose conversation is still
+  /// as it was then: it may serve another time, so nothing is put in its place.
+  std::filesystem::path unread_state_;
   Totals totals_;
   bool quitting_ = false, keeping_failed_ = false;
   bool lost_ = false;          // a conversation that couldn't be kept

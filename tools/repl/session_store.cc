@@ -180,7 +180,7 @@ void SessionStore::take(const std::string& name, const fs::path& file,
 }
 
 fs::path SessionStore::state_file() const {
-  if (!known_) return {};
+  if (!known_ || stamp_of(file_) != known_) return {};
   // A path is a person's choice, and NAME.kv beside it may be theirs, too.
   if (is_path(name_)) return file_.string() + kStateExtension;
   return fs::path(file_).replace_extension(kStateExtension);

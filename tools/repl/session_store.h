@@ -42,7 +42,7 @@ class SessionStore {
   /// Whether the present conversation lies on disk, and what is added to it will.
   bool is_kept() const { return known_.has_value() && may_save(); }
   /// Where the present conversation's computed state goes, beside its text: NAME.kv for NAME.json,
-  /// PATH.kv for a path. Empty where there is no text.
+  /// PATH.kv for a path. Empty where there is no text, or somebody else has changed it.
   std::filesystem::path state_file() const;
 
   /// The next conversation gets a name of its own when it is saved.
