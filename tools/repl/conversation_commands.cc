@@ -61,7 +61,7 @@ void Repl::regenerate(const std::string&) {
   }
   text::Message old = std::move(messages.back());
   messages.pop_back();
-  if (answer()) return;
+  if (answer("[stopped before the answer began]")) return;
   messages.push_back(std::move(old));
   printer_.note("[the earlier answer stays]");
 }

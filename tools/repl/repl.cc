@@ -117,18 +117,18 @@ void Repl::send(const std::string& text) {
   const std::string attached = attached_;
   chat_.say("user", attached + text);
   attached_.clear();
-  if (answer()) return;
+  if (answer("[stopped before the answer began; the message was taken back]")) return;
   chat_.messages.pop_back();
   attached_ = attached;
   if (!printer_.conversing()) std::fputc('\n', stdout);  // still one line for each line
 }
 
-bool Repl::answer() {
+bool Repl::answer(std::string_view if_stopped) {
   try {
     const std::size_t before = chat_.messages.size();
     const Generation generation = generate_answer();
     if (chat_.messages.size() == before) {
-      printer_.note("[stopped before the answer began; the message was taken back]");
+      printer_.note(if_stopped);
       return false;
     }
     report(generation);

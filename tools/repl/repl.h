@@ -57,8 +57,8 @@ class Repl {
 
   void send(const std::string& text);
   /// Answers the last message and keeps the conversation. False if there is no answer, and the
-  /// messages are as they were.
-  bool answer();
+  /// messages are as they were; `if_stopped` is the note for one stopped before it began.
+  bool answer(std::string_view if_stopped);
   Generation generate_answer();
   void report(const Generation& generation);
   void explain_full_context(const ContextFull& full);
