@@ -97,6 +97,22 @@ test_ctrl_c_while_reading_takes_the_message_back() {
   enter "/show"
   sees "nothing has been said"
 }
+test_ctrl_c_before_an_answer_is_made_anew_leaves_the_earlier_one() {
+  with=LEYDEN_ISA=scalar start --greedy -t 1 --prefill-chunk 16 --max-tokens 4
+  pastes "$(yes 'the fox went home and slept' | head -n 150)"
+  sees "[pasted"
+  keys Enter
+  sees "cut off after 4 tokens"
+  enter "/system Be brief." # so that all is read again
+  sees "the system prompt is set"
+  prompts
+  enter "/regen"
+  sees "tokens/s), "
+  keys C-c
+  sees "[stopped before the answer began]"
+  sees "[the earlier answer stays]"
+  lacks "taken back"
+}
 test_lines_continue_after_a_backslash_and_in_quotes() {
   start --greedy
   prompts
@@ -139,6 +155,17 @@ test_a_pasted_block_is_one_message() {
   sees "answers   1"
   enter "/show"
   sees "of Norway?!"
+}
+test_a_pasted_line_break_of_two_characters_is_one() {
+  start --greedy
+  printf 'What is\r\n7 + 8?' | tmux_ load-buffer -
+  tmux_ paste-buffer -p -r -t leyden
+  waits shows_typed "7 + 8?" || fail "nothing is pasted"
+  keys Enter
+  prompts
+  enter "/show"
+  sees "user: What is"
+  equals "$(screen | grep -A1 '^user: What is' | tail -n 1)" "7 + 8?"
 }
 test_a_pasted_text_is_never_sent_in_part() {
   start --greedy --max-tokens 4

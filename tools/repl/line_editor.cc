@@ -97,7 +97,8 @@ void LineEditor::bind_keys() {
   add(L"leyden-paste", L"Insert pasted text", &on_paste);
   add(L"leyden-complete", L"Complete the word", &on_tab);
   // Ctrl-C is a key while a line is edited. Signals sent from elsewhere wake the key source.
-  el_set(editor, EL_SETTY, "-d", "intr=", nullptr);
+  // Line breaks come as they are, or a pasted "\r\n" couldn't be told from two of them.
+  el_set(editor, EL_SETTY, "-d", "intr=", "-icrnl", "-inlcr", nullptr);
   constexpr std::array<std::array<const char*, 2>, 21> kKeys = {{
       {"\033[leyden", "ed-newline"},  {"^M", "leyden-enter"},
       {"^J", "leyden-enter"},         {"\033^M", "leyden-newline"},  // Alt-Enter
@@ -218,10 +219,13 @@ unsigned char LineEditor::on_interrupt(EditLine* editor, int) {
 
 std::wstring LineEditor::pasted() {
   std::u32string text;
+  char32_t last = 0;
   while (!text.ends_with(kEndOfPaste)) {
     const auto character = keys_->next();
     if (!character) break;
-    text.push_back(*character == U'\r' ? U'\n' : *character);
+    const bool ends_crlf = last == U'\r' && *character == U'\n';
+    if (!ends_crlf) text.push_back(*character == U'\r' ? U'\n' : *character);
+    last = *character;
   }
   if (text.ends_with(kEndOfPaste)) text.resize(text.size() - kEndOfPaste.size());
   std::string bytes;
