@@ -83,6 +83,7 @@ text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions 
   put(options.repeat_penalty, sampling.repeat_penalty);
   put(options.frequency_penalty, sampling.frequency_penalty);
   put(options.presence_penalty, sampling.presence_penalty);
+  if (!options.logit_bias.empty()) sampling.logit_bias.clear();
   for (const std::string& bias : options.logit_bias) {
     sampling.logit_bias.push_back(parse_logit_bias(bias));
   }

@@ -311,6 +311,14 @@ test_an_idle_program_puts_no_state_over_a_newer_one() {
   ends 0
   equals "$(tokens_kept)" "38 tokens needn't"
 }
+test_a_logit_bias_of_the_command_line_takes_the_place_of_the_files() {
+  local file=$work/home/talk.json
+  printf 'What is 7 + 8?\n/save %s\n' "$file" | pipe --logit-bias 7=1 --logit-bias 8=2
+  printf '/set top-k 3\n' | pipe --resume "$file" --logit-bias 9=3
+  equals "$(tr -d ' \n' <"$file" | grep -o '"logit_bias":[^a-z]*\]\]')" '"logit_bias":[[9,3.0]]'
+  printf '/set top-k 4\n' | pipe --resume "$file"
+  equals "$(tr -d ' \n' <"$file" | grep -o '"logit_bias":[^a-z]*\]\]')" '"logit_bias":[[9,3.0]]'
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"
