@@ -350,10 +350,18 @@ test_a_file_goes_before_the_next_message() {
   sees "they go before your next message"
   enter "/undo"
   sees "[taken back: the file"
+  enter "/file ~/notes.txt"
+  sees "they go before your next message" 2
+  enter "/file ~/notes.txt"
+  sees "they go before your next message" 3
+  enter "/show"
+  sees "[2 files wait for your next message]"
+  enter "/undo"
+  sees "[taken back: the 2 files that waited for your next message]"
   enter "/undo"
   sees "there is no message to take back"
   enter "/file ~/notes.txt"
-  sees "they go before your next message" 2
+  sees "they go before your next message" 4
   enter "What is the key?"
   sees "context "
   enter "/show"

@@ -25,7 +25,7 @@ constexpr std::array kCommands = {
             &Repl::think},
     Command{"/show", "[SUBJECT]", "the conversation, or: thinking, system, settings, model",
             &Repl::show},
-    Command{"/undo", "", "take back the last message and its answer, or a /file", &Repl::undo},
+    Command{"/undo", "", "take back the last message and its answer, or every /file", &Repl::undo},
     Command{"/regen", "", "answer the last message anew", &Repl::regenerate},
     Command{"/file", "PATH", "put a file's text before the next message", &Repl::attach_file},
     Command{"/save", "[-f] [NAME]", "keep the conversation under a name (-f: replace another)",

@@ -39,8 +39,11 @@ void Repl::set_system(const std::string& argument) {
 
 void Repl::undo(const std::string&) {
   if (!attached_.empty()) {  // or a file that is too long could only be got rid of with /clear
+    const std::size_t n = attached_.size();
     attached_.clear();
-    return printer_.note("[taken back: the file that waited for your next message]");
+    return printer_.note(
+        n == 1 ? "[taken back: the file that waited for your next message]"
+               : fmt::format("[taken back: the {} files that waited for your next message]", n));
   }
   auto& messages = chat_.messages;
   std::size_t last = messages.size();
@@ -78,9 +81,9 @@ void Repl::attach_file(const std::string& argument) {
     throw std::runtime_error(path + ": is empty");
   }
   // The frame that DeepSeek's own chat puts around an uploaded file.
-  attached_ += fmt::format("[file name]: {}\n[file content begin]\n{}{}[file content end]\n",
-                           std::filesystem::path(path).filename().string(), content,
-                           content.ends_with('\n') ? "" : "\n");
+  attached_.push_back(fmt::format("[file name]: {}\n[file content begin]\n{}{}[file content end]\n",
+                                  std::filesystem::path(path).filename().string(), content,
+                                  content.ends_with('\n') ? "" : "\n"));
   printer_.note(
       fmt::format("[{}: {} tokens; they go before your next message, Enter sends them alone]", path,
                   engine_->tokenizer().encode_text(content).size()));
@@ -123,7 +126,10 @@ void Repl::show(const std::string& argument) {
                              ": expected nothing, thinking, system, settings or model");
   }
   printer_.say(chat_.messages.empty() ? "nothing has been said" : transcript());
-  if (!attached_.empty()) printer_.note("[a file waits for your next message]");
+  if (attached_.size() == 1) printer_.note("[a file waits for your next message]");
+  if (attached_.size() > 1) {
+    printer_.note(fmt::format("[{} files wait for your next message]", attached_.size()));
+  }
 }
 
 }  // namespace leyden::tools

@@ -1,6 +1,7 @@
 #include "tools/repl/repl.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -114,8 +115,8 @@ void Repl::run_command(const std::string& name, const std::string& argument) {
 
 void Repl::send(const std::string& text) {
   if (is_blank(text) && attached_.empty()) return;
-  const std::string attached = attached_;
-  chat_.say("user", attached + text);
+  const std::vector<std::string> attached = attached_;
+  chat_.say("user", fmt::format("{}{}", fmt::join(attached, ""), text));
   attached_.clear();
   if (answer("[stopped before the answer began; the message was taken back]")) return;
   chat_.messages.pop_back();

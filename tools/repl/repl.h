@@ -92,8 +92,8 @@ class Repl {
   SessionStore& store_;
   Chat chat_;
   ConversationSettings settings_;
-  std::string model_;     // path, for the file
-  std::string attached_;  // texts of /file, for the next message
+  std::string model_;                  // path, for the file
+  std::vector<std::string> attached_;  // texts of /file, for the next message
   /// A state that couldn't be restored (another --kv-cache, say), and whose conversation is still
   /// as it was then: it may serve another time, so nothing is put in its place.
   std::filesystem::path unread_state_;
