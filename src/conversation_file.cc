@@ -126,11 +126,9 @@ void write_conversation(const std::filesystem::path& path, const Conversation& c
   for (const text::Message& message : conversation.messages) {
     messages.push_back(message_json(message));
   }
-  const Json document = {{"format", kFormat},
-                         {"version", kVersion},
-                         {"model", conversation.model},
-                         {"settings", settings_json(conversation.settings)},
-                         {"messages", std::move(messages)}};
+  Json document = {{"format", kFormat}, {"version", kVersion}, {"model", conversation.model}};
+  if (conversation.settings) document["settings"] = settings_json(*conversation.settings);
+  document["messages"] = std::move(messages);
   const std::string text = formats::utf8_replace_invalid(formats::json_lines_text(document)) + "\n";
   formats::OutputFile file(path, text.size(), 0600);
   file.write(0, std::as_bytes(std::span(text)));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct ConversationSettings {
 struct Conversation {
   std::string model;  // path of the model it was had with
   std::vector<text::Message> messages;
-  ConversationSettings settings;
+  std::optional<ConversationSettings> settings = {};  // none: the model's recommendation
 };
 
 /// Writes a conversation as JSON (docs/chat.md has the fields), aside and then renamed, readable

@@ -16,6 +16,7 @@
 #include "tools/repl/repl.h"
 #include "tools/repl/session_store.h"
 #include "tools/repl/session_summary.h"
+#include "tools/repl/settings.h"
 #include "tools/repl/system_prompt.h"
 #include "tools/sampling_options.h"
 #include "tools/terminal.h"
@@ -66,12 +67,13 @@ Conversation resumed(const ChatOptions& options, SessionStore& store) {
 /// What the command line says, over what the resumed conversation says, over the model's
 /// recommendation.
 void apply(const ChatOptions& options, const Engine& engine, Conversation& conversation) {
-  ConversationSettings& settings = conversation.settings;
+  const bool has_settings = conversation.settings.has_value();
+  if (!has_settings) conversation.settings.emplace().sampling = engine.recommended_sampling();
+  ConversationSettings& settings = *conversation.settings;
   const auto& sampling = options.sampling;
   const std::uint64_t seed = settings.sampling.seed;
-  if (!options.resumes) settings.sampling = engine.recommended_sampling();
   settings.sampling = apply(sampling, settings.sampling);
-  if (options.resumes && !sampling.seed) settings.sampling.seed = seed;
+  if (has_settings && !sampling.seed) settings.sampling.seed = seed;
   if (sampling.seed) settings.draws = 0;
   if (!sampling.stops.empty()) settings.stops = sampling.stops;
   if (options.max_tokens > 0) settings.max_tokens = options.max_tokens;
@@ -113,6 +115,7 @@ int run_chat(const ChatOptions& options) {
   const auto engine = load_engine(model);
   require_in_vocabulary(options.sampling.logit_bias, engine->vocab_size());
   apply(options, *engine, start);
+  check_logit_bias(store.name(), start, engine->vocab_size());
 
   Signals signals;
   KeySource keys(signals);

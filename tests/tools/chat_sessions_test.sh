@@ -319,6 +319,31 @@ test_a_logit_bias_of_the_command_line_takes_the_place_of_the_files() {
   printf '/set top-k 4\n' | pipe --resume "$file"
   equals "$(tr -d ' \n' <"$file" | grep -o '"logit_bias":[^a-z]*\]\]')" '"logit_bias":[[9,3.0]]'
 }
+test_a_conversation_without_settings_gets_the_models() {
+  local file=$work/home/talk.json
+  talk_with_tools "$file"
+  printf '/set\n' | "$leyden" chat --resume "$file" 2>"$work/err"
+  grep -qE '^ *temp +0\.6 ' "$work/err" || fail "the temperature isn't the model's"
+  grep -qE '^ *top-p +0\.95 ' "$work/err" || fail "top-p isn't the model's"
+  grep -qE '^ *seed +0 ' "$work/err" && fail "the seed isn't random"
+  printf '/load %s\n/set\n' "$file" | "$leyden" chat --temp 0.3 --seed 7 2>"$work/err"
+  grep -qE '^ *temp +0\.6 ' "$work/err" || fail "the temperature isn't the model's after /load"
+  grep -qE '^ *seed +7 ' "$work/err" || fail "the seed is another one after /load"
+}
+test_a_logit_bias_of_a_token_that_is_none_is_refused() {
+  local file=$work/home/talk.json other=$work/home/other.json
+  printf 'What is 7 + 8?\n/save %s\n' "$file" | pipe
+  printf 'What is 7 + 8?\n/save %s\n' "$other" | pipe
+  sed -i 's/"logit_bias": \[\]/"logit_bias": [[1000000, 1]]/' "$file"
+  printf '' | pipe --resume "$file"
+  equals "$?" 1
+  says err "talk.json: field 'settings.logit_bias': token 1000000 is outside the vocabulary of"
+  printf '' | pipe --resume "$file" --logit-bias 7=1
+  equals "$?" 0
+  printf '/load %s\nWhat is 2 + 3?\n' "$file" | pipe --resume "$other"
+  says err "talk.json: field 'settings.logit_bias': token 1000000 is outside the vocabulary of"
+  grep -q "2 + 3" "$other" || fail "the present conversation isn't the present one any more"
+}
 test_names_are_kept_listed_and_never_taken_away() {
   start --greedy
   enter "What is 7 + 8?"

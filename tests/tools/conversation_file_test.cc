@@ -56,14 +56,14 @@ Conversation example() {
     message.content = std::string("line 1\n漢字 \x1b \\ \" of ") + role;
   }
   talk.messages.back().reasoning_content = "Hm.";
-  talk.settings.sampling.temperature = 0.6f;
-  talk.settings.sampling.top_k = 40;
-  talk.settings.sampling.seed = ~std::uint64_t{0};
-  talk.settings.sampling.logit_bias = {{7, -100.0f}};
-  talk.settings.draws = 123;
-  talk.settings.max_tokens = 99;
-  talk.settings.stops = {"\n\n"};
-  talk.settings.thinking = talk.settings.fold_thinking = true;
+  talk.settings.emplace().sampling.temperature = 0.6f;
+  talk.settings->sampling.top_k = 40;
+  talk.settings->sampling.seed = ~std::uint64_t{0};
+  talk.settings->sampling.logit_bias = {{7, -100.0f}};
+  talk.settings->draws = 123;
+  talk.settings->max_tokens = 99;
+  talk.settings->stops = {"\n\n"};
+  talk.settings->thinking = talk.settings->fold_thinking = true;
   return talk;
 }
 
@@ -78,17 +78,22 @@ TEST_F(ConversationFileTest, EverythingComesBack) {
     EXPECT_EQ(back.messages[i].content, talk.messages[i].content);
     EXPECT_EQ(back.messages[i].reasoning_content, talk.messages[i].reasoning_content);
   }
-  const auto& sampling = back.settings.sampling;
+  const auto& sampling = back.settings->sampling;
   EXPECT_EQ(sampling.temperature, 0.6f);
   EXPECT_EQ(sampling.top_k, 40);
   EXPECT_EQ(sampling.seed, ~std::uint64_t{0});
-  EXPECT_EQ(sampling.logit_bias, talk.settings.sampling.logit_bias);
-  EXPECT_EQ(back.settings.draws, 123u);
-  EXPECT_EQ(back.settings.max_tokens, 99);
-  EXPECT_EQ(back.settings.stops, talk.settings.stops);
-  EXPECT_TRUE(back.settings.thinking);
-  EXPECT_TRUE(back.settings.fold_thinking);
+  EXPECT_EQ(sampling.logit_bias, talk.settings->sampling.logit_bias);
+  EXPECT_EQ(back.settings->draws, 123u);
+  EXPECT_EQ(back.settings->max_tokens, 99);
+  EXPECT_EQ(back.settings->stops, talk.settings->stops);
+  EXPECT_TRUE(back.settings->thinking);
+  EXPECT_TRUE(back.settings->fold_thinking);
   EXPECT_THAT(get(), HasSubstr("\"temperature\": 0.6,")) << "numbers as people write them";
+}
+
+TEST_F(ConversationFileTest, AFileWithoutSettingsHasNone) {
+  put(R"({"format": "leyden-conversation", "version": 1, "messages": []})");
+  EXPECT_FALSE(read_conversation(file_).settings);
 }
 
 TEST_F(ConversationFileTest, IntegersBeyond64BitsKeepTheirDigits) {
@@ -137,7 +142,7 @@ TEST_F(ConversationFileTest, WhatIsNoConversationIsRefusedByNameOfTheField) {
 TEST_F(ConversationFileTest, ALogitBiasOfNullForbidsTheToken) {
   put(R"({"format": "leyden-conversation", "version": 1, "messages": [],
           "settings": {"logit_bias": [[5, null], [7, -1.5]]}})");
-  const auto bias = read_conversation(file_).settings.sampling.logit_bias;
+  const auto bias = read_conversation(file_).settings.value().sampling.logit_bias;
   ASSERT_EQ(bias.size(), 2u);
   EXPECT_EQ(bias[0], std::pair(5, std::numeric_limits<float>::lowest()));
   EXPECT_EQ(bias[1], std::pair(7, -1.5f));

@@ -293,7 +293,14 @@ Conversation Repl::conversation() const { return {model_, chat_.messages, settin
 
 void Repl::restore(Conversation start) {
   chat_.messages = std::move(start.messages);
-  settings_ = std::move(start.settings);
+  if (start.settings) {
+    settings_ = std::move(*start.settings);
+  } else {
+    const std::uint64_t seed = settings_.sampling.seed;
+    settings_ = {};
+    settings_.sampling = engine_->recommended_sampling();
+    settings_.sampling.seed = seed;
+  }
   attached_.clear();
 }
 

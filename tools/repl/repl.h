@@ -77,6 +77,7 @@ class Repl {
   /// The conversation has been left: another one is the present one.
   void has_gone();
   void restore_state();
+  /// With the settings it has; without, with the model's recommendation and the present seed.
   void restore(Conversation conversation);
   Conversation conversation() const;
   std::string transcript() const;

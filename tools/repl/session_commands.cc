@@ -7,8 +7,10 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "src/engine.h"
 #include "tools/repl/repl.h"
 #include "tools/repl/session_summary.h"
+#include "tools/repl/settings.h"
 
 namespace leyden::tools {
 namespace {
@@ -77,7 +79,9 @@ void Repl::load(const std::string& argument) {
     name = newest->name;
   }
   if (!may_go("/load")) return;
-  Conversation loaded = store_.load(name);
+  Conversation loaded = store_.load(name, [&](const Conversation& conversation) {
+    check_logit_bias(name, conversation, engine_->vocab_size());
+  });
   has_gone();
   const std::string model = loaded.model;
   restore(std::move(loaded));

@@ -242,7 +242,8 @@ void SessionStore::save_as(const std::string& name, const Conversation& conversa
   asked_ = true;
 }
 
-Conversation SessionStore::load(const std::string& name) {
+Conversation SessionStore::load(const std::string& name,
+                                const std::function<void(const Conversation&)>& check) {
   const fs::path file = file_of(name);
   if (!is_path(name) && !is_there(file)) {
     throw std::runtime_error(
@@ -250,6 +251,7 @@ Conversation SessionStore::load(const std::string& name) {
   }
   const auto stamp = stamp_of(file);  // before reading: what comes in between is somebody else's
   Conversation conversation = read_conversation(file);
+  if (check) check(conversation);
   take(name, file, stamp);
   return conversation;
 }

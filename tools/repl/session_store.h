@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,9 +58,11 @@ class SessionStore {
   /// Errors: formats::WriteError; std::runtime_error for a name that can't be one, and for one
   ///         that another conversation has, unless `replace`.
   void save_as(const std::string& name, const Conversation& conversation, bool replace);
-  /// Reads the conversation of this name, or at this path, and makes it the present one.
-  /// Errors: formats::LoadError, std::runtime_error; the present one then stays.
-  Conversation load(const std::string& name);
+  /// Reads the conversation of this name, or at this path, and makes it the present one, unless
+  /// `check` throws.
+  /// Errors: formats::LoadError, std::runtime_error, those of `check`; the present one then stays.
+  Conversation load(const std::string& name,
+                    const std::function<void(const Conversation&)>& check = {});
 
  private:
   /// A file as it was at a time: whoever writes it makes another one.

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "tools/sampling_options.h"
+#include "tools/token_list.h"
 
 namespace leyden::tools {
 namespace {
@@ -137,6 +138,14 @@ void change_setting(std::string_view name, const std::string& value, Settings& s
   text::check(changed.sampling);
   if (name == "seed") changed.draws = 0;
   settings = std::move(changed);
+}
+
+void check_logit_bias(const std::string& name, const Conversation& conversation,
+                      std::int32_t vocab_size) {
+  if (!conversation.settings) return;
+  for (const auto& [token, bias] : conversation.settings->sampling.logit_bias) {
+    require_in_vocabulary({&token, 1}, vocab_size, name + ": field 'settings.logit_bias'");
+  }
 }
 
 }  // namespace leyden::tools

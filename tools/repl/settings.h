@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,5 +25,10 @@ std::string show_setting(std::string_view name, const ConversationSettings& sett
 /// they were. "stop" and "logit-bias" add to their lists; without a value they empty them.
 void change_setting(std::string_view name, const std::string& value,
                     ConversationSettings& settings);
+
+/// Refuses a conversation of this name whose logit biases name a token that a model with so many
+/// tokens lacks. Errors: formats::LoadError.
+void check_logit_bias(const std::string& name, const Conversation& conversation,
+                      std::int32_t vocab_size);
 
 }  // namespace leyden::tools
