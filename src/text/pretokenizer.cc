@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -17,11 +19,15 @@ namespace leyden::text {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 1 << 16;
+// How long a match may be tried, in PCRE2's steps: its own default, and more for a long text.
+constexpr std::size_t kMinSteps = 10'000'000;
+constexpr std::size_t kStepsPerByte = 4;
 
 struct Free {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Free>;
@@ -90,8 +96,9 @@ class Pretokenizer::Scan {
       : patterns_(patterns),
         origin_(origin),
         use_(use),
-        match_(pcre2_match_data_create(1, nullptr)) {
-    if (!match_) throw std::bad_alloc();
+        match_(pcre2_match_data_create(1, nullptr)),
+        context_(pcre2_match_context_create(nullptr)) {
+    if (!match_ || !context_) throw std::bad_alloc();
   }
 
   // Cuts `text` by the patterns from number `level` on. Every piece is matched as a text of its
@@ -118,12 +125,16 @@ class Pretokenizer::Scan {
   // The next match, never empty, at or after `from`.
   bool find(const Pattern& pattern, std::string_view text, std::size_t from) {
     constexpr std::uint32_t kOptions = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
+    // Going back through a run of blanks takes a step for each.
+    const std::size_t steps = kMinSteps + kStepsPerByte * text.size();
+    pcre2_set_match_limit(context_.get(), static_cast<std::uint32_t>(std::min<std::size_t>(
+                                              steps, std::numeric_limits<std::uint32_t>::max())));
     const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    int found =
-        pcre2_match(pattern.code(), subject, text.size(), from, kOptions, match_.get(), nullptr);
+    int found = pcre2_match(pattern.code(), subject, text.size(), from, kOptions, match_.get(),
+                            context_.get());
     if (found == PCRE2_ERROR_JIT_STACKLIMIT) {  // the interpreter takes its stack from the heap
       found = pcre2_match(pattern.code(), subject, text.size(), from, kOptions | PCRE2_NO_JIT,
-                          match_.get(), nullptr);
+                          match_.get(), context_.get());
     }
     if (found >= 0) return true;
     if (found == PCRE2_ERROR_NOMATCH) return false;
@@ -136,6 +147,7 @@ class Pretokenizer::Scan {
   const std::string& origin_;
   const std::function<void(std::string_view)>& use_;
   Owned<pcre2_match_data> match_;
+  Owned<pcre2_match_context> context_;
 };
 
 Pretokenizer::Pretokenizer(const std::vector<std::string>& patterns, const std::string& origin)

@@ -60,6 +60,14 @@ TEST(Pretokenizer, NamesAPatternThatDoesNotCompile) {
   EXPECT_THROW(Pretokenizer({std::string(100000, 'a')}), formats::LoadError);
 }
 
+TEST(Pretokenizer, ALongRunOfBlanksIsSplitAsAShortOneIs) {
+  constexpr std::size_t kBlanks = 12'000'000;  // PCRE2's own limit is 10 million steps
+  const auto split = pieces({"\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, std::string(kBlanks, ' ') + "x");
+  ASSERT_EQ(split.size(), 3u);
+  EXPECT_EQ(split[0].size(), kBlanks - 1);
+  EXPECT_EQ(split[1], " ");
+}
+
 TEST(Pretokenizer, APatternThatNeverEndsIsAnErrorAndNotAHang) {
   EXPECT_THROW(pieces({"(a+)+(a+)+(a+)+[bc]"}, std::string(5000, 'a')), formats::LoadError);
 }
