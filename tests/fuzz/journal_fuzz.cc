@@ -14,8 +14,7 @@ using namespace leyden;
 namespace {
 
 constexpr std::size_t kEntry = 64, kPiece = 56;  // the checksum of a piece follows it
-const std::vector<formats::Ingredient> kIngredients = {
-    {"recipe", "fuzz"}};
+const std::vector<formats::Ingredient> kIngredients = {{"recipe", "fuzz"}};
 
 /// An empty journal: its header.
 std::string header() {
