@@ -19,6 +19,10 @@ socket=$work/tmux
 failures=0
 failed=  # the present test has: waiting on makes no sense
 
+# The demo model, quantized once and not by every start of the program.
+export LEYDEN_DEMO_MODEL=$work/demo.leyden
+"$leyden" convert --in "$(dirname "$0")/../../models/demo/checkpoint" --out "$LEYDEN_DEMO_MODEL" >/dev/null
+
 tmux_() { tmux -S "$socket" -f /dev/null "$@"; }
 finish() {
   tmux_ kill-server 2>/dev/null
