@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "src/runtime/elapsed.h"
 #include "src/runtime/thread_team.h"
 #include "src/runtime/topology.h"
 
@@ -13,8 +14,8 @@ namespace leyden::runtime {
 namespace {
 
 void spin_for(std::chrono::nanoseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
-  while (std::chrono::steady_clock::now() < end) _mm_pause();
+  const auto end = Clock::now() + time;
+  while (Clock::now() < end) _mm_pause();
 }
 
 void fork_join(benchmark::State& state, std::chrono::nanoseconds gap) {
@@ -22,10 +23,9 @@ void fork_join(benchmark::State& state, std::chrono::nanoseconds gap) {
   const ThreadBinding bound = team.bind_caller();
   for (auto _ : state) {
     if (gap.count() > 0) spin_for(gap);
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     team.run(team.size(), [](int piece, int) { benchmark::DoNotOptimize(piece); });
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    state.SetIterationTime(taken.count());
+    state.SetIterationTime(seconds_since(start));
   }
 }
 

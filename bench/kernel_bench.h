@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "simd/kernels.h"
+#include "src/runtime/elapsed.h"
 #include "src/runtime/memory.h"
 #include "src/runtime/node_buffers.h"
 #include "src/runtime/thread_team.h"
@@ -23,11 +23,7 @@
 // What the benchmarks of kernels share: teams, the limits they compare themselves with, main.
 namespace leyden {
 
-using Clock = std::chrono::steady_clock;
-
-inline double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using runtime::Clock, runtime::seconds_since;
 
 /// A team as leyden makes it, bound to cores. What runs it binds the caller, too (bind_caller).
 inline runtime::ThreadTeam& team_of(int n_threads) {

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "formats/recipe_file.h"
 #include "src/model/synthetic.h"
 #include "src/runtime/crew.h"
+#include "src/runtime/elapsed.h"
 #include "src/session.h"
 
 namespace leyden {
@@ -45,10 +45,9 @@ void make_container(const std::filesystem::path& path, runtime::ThreadTeam& team
 double best_of_three(const std::function<void()>& work, const std::function<void()>& give_back) {
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = runtime::Clock::now();
     work();
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    best = std::min(best, taken.count());
+    best = std::min(best, runtime::seconds_since(start));
     give_back();
   }
   return best;

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -17,6 +16,7 @@
 #include "quant/error.h"
 #include "quant/level_fit.h"
 #include "quant/pack.h"
+#include "src/runtime/elapsed.h"
 
 namespace leyden {
 namespace {
@@ -119,9 +119,9 @@ quant::ErrorFigures error_of(const std::vector<Matrix>& matrices, const Rounding
 }
 
 double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = runtime::Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return runtime::seconds_since(start);
 }
 
 void print_errors(const std::string& checkpoint) {

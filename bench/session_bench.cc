@@ -5,22 +5,22 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <random>
 #include <string>
 
+#include "src/runtime/elapsed.h"
 #include "src/session.h"
 
 namespace leyden {
 namespace {
 
 double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = runtime::Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return runtime::seconds_since(start);
 }
 
 void report(const std::string& name, Session& session, double cache_bytes,

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -11,17 +10,19 @@
 
 #include "src/engine_impl.h"
 #include "src/model/cost.h"
+#include "src/runtime/elapsed.h"
 #include "src/self_check.h"
 #include "src/session.h"
 
 namespace leyden {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using runtime::Clock, runtime::seconds_since;
 
-/// Warm-up ends when a sample is this close to the one before, or after so many.
+/// Warm-up ends when a sample is this close to the one before, or after so many samples or seconds.
 constexpr double kSettled = 0.03;
 constexpr int kMostWarmups = 4;
+constexpr double kWarmupSeconds = 10;
 /// Limits that differ by more before and after mean that the machine was busy.
 constexpr double kMoved = 0.10;
 
@@ -49,22 +50,22 @@ class Measurement {
   Measurement(Session& session, BenchmarkRow row)
       : session_(session),
         row_(std::move(row)),
-        tokens_(some_tokens(row_.n, session.engine().vocab_size())) {}
+        tokens_(some_tokens(row_.n, session.engine().vocab_size())),
+        chunk_(std::min(row_.n, session.engine().options().prefill_chunk)),
+        last_chunk_((row_.n - 1) % chunk_ + 1) {}
 
   BenchmarkRow run(int repeat) {
-    double before = sample();
-    for (int i = 1; i < kMostWarmups; ++i) {
-      const double now = sample();
-      const bool settled = std::abs(now - before) <= kSettled * before;
-      before = now;
-      if (settled) break;
-    }
+    warm_up();
     Profiles profiles;
     for (int i = 0; i < repeat; ++i) {
-      row_.samples.push_back(sample());
+      row_.samples.push_back(sample(tokens_));
       profiles.push_back(session_.profile());
     }
     row_.tokens_per_second = median_rate(row_.samples);
+    if (!last_chunk_rates_.empty()) {
+      row_.last_chunk = last_chunk_;
+      row_.last_chunk_tokens_per_second = median_rate(last_chunk_rates_);
+    }
     for (const model::Part part : model::kParts) {
       row_.part_seconds[static_cast<std::size_t>(part)] =
           per_token(profiles, {&part, 1}, model::kSteps);
@@ -79,18 +80,43 @@ class Measurement {
  private:
   using Profiles = std::vector<model::Profile>;
 
+  /// Of a long prompt one chunk warms all there is.
+  void warm_up() {
+    std::span<const std::int32_t> tokens = tokens_;
+    if (row_.test == "prefill") tokens = tokens.first(static_cast<std::size_t>(chunk_));
+    const Clock::time_point start = Clock::now();
+    double before = sample(tokens);
+    for (int i = 1; i < kMostWarmups && seconds_since(start) < kWarmupSeconds; ++i) {
+      const double now = sample(tokens);
+      const bool settled = std::abs(now - before) <= kSettled * before;
+      before = now;
+      if (settled) break;
+    }
+  }
   /// Tokens per second of one run; the cache is as before afterwards.
-  double sample() {
+  double sample(std::span<const std::int32_t> tokens) {
     session_.profile().reset();
     const Clock::time_point start = Clock::now();
     if (row_.test == "prefill") {
-      session_.prefill(tokens_);
+      prefill(tokens);
     } else {
-      for (const std::int32_t token : tokens_) session_.decode(token);
+      for (const std::int32_t token : tokens) session_.decode(token);
     }
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = seconds_since(start);
     session_.truncate(row_.depth);
-    return row_.n / seconds;
+    return static_cast<double>(tokens.size()) / seconds;
+  }
+  /// A prompt of several chunks is slower at its end, where there is more to attend to.
+  void prefill(std::span<const std::int32_t> tokens) {
+    std::optional<Clock::time_point> last_chunk_began;
+    session_.prefill(tokens, [&](int done, int total) {
+      const bool is_last = total > chunk_ && done == total - last_chunk_;
+      if (is_last && !last_chunk_began) last_chunk_began = Clock::now();
+      return true;
+    });
+    if (last_chunk_began) {
+      last_chunk_rates_.push_back(last_chunk_ / seconds_since(*last_chunk_began));
+    }
   }
   /// The median time of some steps of some parts.
   double per_token(const Profiles& profiles, std::span<const model::Part> parts,
@@ -108,6 +134,8 @@ class Measurement {
   Session& session_;
   BenchmarkRow row_;
   std::vector<std::int32_t> tokens_;
+  int chunk_, last_chunk_;  // tokens that are computed together, and last
+  std::vector<double> last_chunk_rates_;
 };
 
 void fill_in_rates(BenchmarkRow& row, const Session& session, const Engine& engine) {
@@ -145,6 +173,10 @@ void check_limits(const runtime::MachineLimits& before, const runtime::MachineLi
 double median_rate(std::vector<double> rates) {
   for (double& rate : rates) rate = 1 / rate;
   return 1 / median(std::move(rates));
+}
+
+BenchmarkRow measure_row(Session& session, BenchmarkRow row, int repeat) {
+  return Measurement(session, std::move(row)).run(repeat);
 }
 
 void require_room(const BenchmarkPlan& plan, std::int64_t context) {
@@ -185,7 +217,7 @@ void run_benchmark(const std::shared_ptr<const Engine>& engine, const BenchmarkP
         row.n = n;
         row.depth = depth;
         row.limits = limits;
-        row = Measurement(session, row).run(plan.repeat);
+        row = measure_row(session, row, plan.repeat);
         fill_in_rates(row, session, *with_threads);
         done(row);
       };

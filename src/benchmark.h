@@ -13,6 +13,8 @@
 
 namespace leyden {
 
+class Session;
+
 /// What to measure: every combination.
 struct BenchmarkPlan {
   std::vector<int> prefill, decode;  // tokens of a prompt; tokens generated one by one
@@ -28,6 +30,8 @@ struct BenchmarkRow {
   std::int32_t depth = 0;
   std::vector<double> samples;  // tokens per second, in the order measured
   double tokens_per_second = 0;
+  int last_chunk = 0;  // of a prompt of several chunks: tokens of the last one, and their rate
+  double last_chunk_tokens_per_second = 0;
   double weight_bytes_per_token = 0, cache_bytes_per_token = 0;  // of decoding
   double gb_per_second = 0, bandwidth_share = 0;                 // of what was read at least
   double gmac_per_second = 0, mac_share = 0;                     // of products with weights
@@ -38,6 +42,10 @@ struct BenchmarkRow {
 
 /// The rate that belongs to the median time, as the times of the parts are medians of times.
 double median_rate(std::vector<double> rates);
+
+/// Measures one row (test, n, depth are given) on a session that holds row.depth tokens, and leaves
+/// it so. Rates that need the costs of a model or limits are not filled in.
+BenchmarkRow measure_row(Session& session, BenchmarkRow row, int repeat);
 
 /// Refuses a plan that a context of so many tokens has no room for, before a model is loaded for
 /// it. Errors: std::runtime_error.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,6 +18,7 @@
 #include "src/model/load_meter.h"
 #include "src/model/loaded_model.h"
 #include "src/recipes.h"
+#include "src/runtime/elapsed.h"
 #include "src/runtime/memory.h"
 #include "src/source_files.h"
 #include "src/text/generation_config.h"
@@ -75,13 +75,13 @@ class Conversion {
     team_.run(static_cast<int>(jobs_.size()), [&](int i, int index) {
       const Job& job = jobs_[static_cast<std::size_t>(i)];
       Worker& worker = workers_[static_cast<std::size_t>(index)];
-      const auto start = Clock::now();
+      const auto start = runtime::Clock::now();
       if (job.learns >= 0) {
         learn(job, recovered);
       } else {
         make(job, recovered, worker);
       }
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      const double seconds = runtime::seconds_since(start);
       worker.seconds += seconds;
       if (job.learns >= 0) worker.learning_seconds += seconds;
     });
@@ -100,7 +100,6 @@ class Conversion {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   /// By tensor and offset; of a piece that was written again the last one.
   using Pieces = std::map<std::pair<std::size_t, std::uint64_t>, formats::WrittenPiece>;
 
@@ -252,7 +251,6 @@ ConvertResult convert(const formats::Checkpoint& checkpoint, const quant::Recipe
 }
 
 double estimate_seconds(const formats::Checkpoint& checkpoint, const quant::Recipe& recipe) {
-  using Clock = std::chrono::steady_clock;
   constexpr std::size_t kSamples = 6;  // pieces of a format
   const Builders builders(checkpoint, recipe);
   std::map<quant::WeightFormat, std::vector<const model::TensorBuilder*>> by_format;
@@ -272,9 +270,9 @@ double estimate_seconds(const formats::Checkpoint& checkpoint, const quant::Reci
       const int piece = all[i]->n_pieces() > 1 ? 1 : 0;
       runtime::Memory buffer(all[i]->range(piece).bytes);
       all[i]->build(piece, buffer.data());  // warms up: levels, page cache
-      const auto start = Clock::now();
+      const auto start = runtime::Clock::now();
       all[i]->build(piece, buffer.data());
-      seconds += std::chrono::duration<double>(Clock::now() - start).count();
+      seconds += runtime::seconds_since(start);
       sampled_bytes += static_cast<double>(buffer.size());
     }
     total += bytes * seconds / sampled_bytes;

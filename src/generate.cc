@@ -4,27 +4,23 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <stdexcept>
 
 #include "formats/named.h"
 #include "src/answer_text.h"
 #include "src/engine.h"
+#include "src/runtime/elapsed.h"
 
 namespace leyden {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using runtime::Clock, runtime::seconds_since;
 
 constexpr std::array<formats::Named<Finish>, 3> kFinishes = {{
     {"stop", Finish::kStop},
     {"length", Finish::kLength},
     {"interrupt", Finish::kInterrupt},
 }};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 

@@ -34,9 +34,10 @@ std::string csv_number(const nlohmann::json& value) {
 /// programs may count.
 constexpr std::array kCsvNumbers = {"tokens_per_second", "gb_per_second", "bandwidth_share",
                                     "gmac_per_second", "mac_share"};
-constexpr std::array kLastCsvNumbers = {"tokens_per_second_per_thread", "weight_bytes_per_token",
-                                        "cache_bytes_per_token", "read_gb_per_second_limit",
-                                        "integer_gmac_per_second_limit"};
+constexpr std::array kLastCsvNumbers = {
+    "tokens_per_second_per_thread",  "weight_bytes_per_token",
+    "cache_bytes_per_token",         "read_gb_per_second_limit",
+    "integer_gmac_per_second_limit", "last_chunk_tokens_per_second"};
 
 /// Largest minus smallest sample, relative to the median.
 double spread(const BenchmarkRow& row) {
@@ -71,6 +72,7 @@ nlohmann::json Report::row_json(const BenchmarkRow& row) const {
     steps[std::string(name(model::kSteps[i]))] = finite(row.step_seconds[i]);
   }
   const bool decodes = row.test == "decode";
+  const bool has_chunks = row.last_chunk > 0;
   return {
       {"model", model_},
       {"recipe", recipe_},
@@ -89,6 +91,9 @@ nlohmann::json Report::row_json(const BenchmarkRow& row) const {
       {"mac_share", finite(row.mac_share)},
       {"read_gb_per_second_limit", finite(row.limits.read_gb_per_second)},
       {"integer_gmac_per_second_limit", finite(row.limits.integer_gmac_per_second)},
+      {"last_chunk", has_chunks ? nlohmann::json(row.last_chunk) : nlohmann::json()},
+      {"last_chunk_tokens_per_second",
+       has_chunks ? finite(row.last_chunk_tokens_per_second) : nlohmann::json()},
       {"parts", std::move(parts)},
       {"steps", std::move(steps)},
       {"samples", row.samples}};
@@ -143,6 +148,19 @@ void Report::print_steps() const {
   }
 }
 
+/// A prompt of several chunks is slower at its end, where there is more to attend to.
+void Report::print_last_chunks() const {
+  std::string text;
+  for (const auto& row : rows_) {
+    if (row["last_chunk"].is_null()) continue;
+    text += fmt::format(" prefill {}, depth {}, {} thread{}: {} tokens at {:.2f} tokens/s;",
+                        row["n"].get<int>(), row["depth"].get<int>(), row["threads"].get<int>(),
+                        row["threads"] == 1 ? "" : "s", row["last_chunk"].get<int>(),
+                        row["last_chunk_tokens_per_second"].get<double>());
+  }
+  if (!text.empty()) fmt::print(out_, "\nLast chunks of prompts:{}\n", text);
+}
+
 void Report::print_csv(const BenchmarkRow& row) {
   if (rows_.size() == 1) {
     fmt::print(out_, "model,recipe,isa,threads,test,n,depth,{}", fmt::join(kCsvNumbers, ","));
@@ -183,6 +201,7 @@ void Report::finish() {
   if (format_ == ReportFormat::kJson) fmt::print(out_, "{}\n", line_of(rows_));
   if (format_ != ReportFormat::kMarkdown || rows_.empty()) return;
   print_steps();
+  print_last_chunks();
   fmt::print(out_, "\nLimits measured in the same run:");
   int seen = 0;
   for (const auto& row : rows_) {

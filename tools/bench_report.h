@@ -28,6 +28,7 @@ class Report {
   void print_markdown(const BenchmarkRow& row);
   void print_csv(const BenchmarkRow& row);
   void print_steps() const;
+  void print_last_chunks() const;
 
   ReportFormat format_;
   std::string model_, recipe_, isa_;

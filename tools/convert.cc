@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "formats/recipe_file.h"
 #include "src/model_costs.h"
 #include "src/runtime/cores.h"
+#include "src/runtime/elapsed.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/json_output.h"
@@ -159,7 +159,7 @@ void run_convert(CommandOptions options) {
   if (!options.report.empty()) check_report(options, *checkpoint);
   runtime::ThreadTeam team(threads);
   options.convert.measure = !options.report.empty();
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = runtime::Clock::now();
   const InterruptGuard interrupt;
   ProgressLine line("converting");
   const ConvertResult result =
@@ -169,8 +169,7 @@ void run_convert(CommandOptions options) {
                 line.update(done, total, tensor);
               });
   line.clear();
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = runtime::seconds_since(start);
   const std::string out = options.convert.out.string();
   if (result.resumed_bytes > 0) {
     fmt::print("{}: {:.2f} GB were there already and fit their checksums\n", out,

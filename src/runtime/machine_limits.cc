@@ -2,21 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <vector>
 
 #include "src/runtime/available_memory.h"
+#include "src/runtime/elapsed.h"
 #include "src/runtime/memory.h"
 
 namespace leyden::runtime {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Larger than any last-level cache shared by these threads is likely to hold.
 constexpr std::size_t kReadBytes = std::size_t{2} << 30;

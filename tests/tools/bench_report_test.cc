@@ -12,7 +12,7 @@ namespace {
 
 /// What a report of one row prints.
 std::string report_of(const std::string& model, ReportFormat format,
-                      const std::string& test = "prefill") {
+                      const std::string& test = "prefill", int last_chunk = 0) {
   char* text = nullptr;
   std::size_t size = 0;
   std::FILE* const out = open_memstream(&text, &size);
@@ -29,6 +29,8 @@ std::string report_of(const std::string& model, ReportFormat format,
   row.bandwidth_share = 0.5;
   row.limits.read_gb_per_second = 75;
   row.limits.integer_gmac_per_second = 1500;
+  row.last_chunk = last_chunk;
+  row.last_chunk_tokens_per_second = last_chunk > 0 ? 10.25 : 0;
   report.add(row);
   report.finish();
   std::fclose(out);
@@ -58,14 +60,26 @@ TEST(BenchReport, CsvHasWhatJsonHasAndNothingWhereThatHasNull) {
       << read;
   EXPECT_NE(read.find("_seconds,tokens_per_second_per_thread,weight_bytes_per_token,"
                       "cache_bytes_per_token,read_gb_per_second_limit,"
-                      "integer_gmac_per_second_limit\n"),
+                      "integer_gmac_per_second_limit,last_chunk_tokens_per_second\n"),
             read.npos)
       << read;
   EXPECT_NE(read.find(",prefill,8,0,12.5,,,0,0,"), read.npos) << read;
-  EXPECT_TRUE(read.ends_with(",12.5,,,75,1500\n")) << read;
+  EXPECT_TRUE(read.ends_with(",12.5,,,75,1500,\n")) << read;
   const std::string written = report_of("m", ReportFormat::kCsv, "decode");
   EXPECT_NE(written.find(",decode,8,0,12.5,37.5,0.5,0,0,"), written.npos) << written;
-  EXPECT_TRUE(written.ends_with(",12.5,3e+09,1e+06,75,1500\n")) << written;
+  EXPECT_TRUE(written.ends_with(",12.5,3e+09,1e+06,75,1500,\n")) << written;
+}
+
+TEST(BenchReport, SaysHowFastAPromptOfSeveralChunksEnds) {
+  const std::string said =
+      "Last chunks of prompts: prefill 8, depth 0, 1 thread: 3 tokens at 10.25 ";
+  const std::string of_many = report_of("m", ReportFormat::kMarkdown, "prefill", 3);
+  EXPECT_NE(of_many.find(said), of_many.npos) << of_many;
+  const std::string of_one = report_of("m", ReportFormat::kMarkdown);
+  EXPECT_EQ(of_one.find("Last chunks"), of_one.npos) << of_one;
+  EXPECT_TRUE(report_of("m", ReportFormat::kCsv, "prefill", 3).ends_with(",1500,10.25\n"));
+  const auto line = nlohmann::json::parse(report_of("m", ReportFormat::kJsonLines));
+  EXPECT_TRUE(line["last_chunk"].is_null() && line["last_chunk_tokens_per_second"].is_null());
 }
 
 TEST(Benchmark, TheRateIsThatOfTheMedianTime) {

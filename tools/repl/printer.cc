@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "src/runtime/elapsed.h"
 #include "tools/terminal.h"
 #include "tools/visible_text.h"
 
@@ -18,10 +19,6 @@ constexpr auto kFoldEvery = std::chrono::milliseconds(100);
 void put(std::FILE* to, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), to);
   std::fflush(to);
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
@@ -54,7 +51,7 @@ void AnswerPrinter::text(Channel channel, std::string_view text) {
 void AnswerPrinter::reasoning(std::string_view text) {
   if (!reasoning_) {
     reasoning_ = true;
-    start_ = last_shown_ = Clock::now();
+    start_ = last_shown_ = runtime::Clock::now();
   }
   if (fold_) return show_fold();
   put_reasoning(wrap_.push(visible(text)));
@@ -69,9 +66,9 @@ void AnswerPrinter::put_reasoning(std::string_view wrapped) const {
 }
 
 void AnswerPrinter::show_fold() {
-  if (!printer_->styled() || Clock::now() - last_shown_ < kFoldEvery) return;
-  last_shown_ = Clock::now();
-  const std::string text = fmt::format("thinking for {:.1f} s", seconds_since(start_));
+  if (!printer_->styled() || runtime::Clock::now() - last_shown_ < kFoldEvery) return;
+  last_shown_ = runtime::Clock::now();
+  const std::string text = fmt::format("thinking for {:.1f} s", runtime::seconds_since(start_));
   // A line that is wrapped couldn't be erased.
   put(stdout, kEraseLine + std::string(kDim) + excerpt(text, terminal_columns() - 1) + kPlain);
 }
@@ -81,8 +78,8 @@ void AnswerPrinter::end_reasoning() {
   reasoning_ = false;
   if (fold_) {
     if (printer_->styled()) put(stdout, kEraseLine);
-    printer_->note(
-        fmt::format("[thought for {:.1f} s; /show thinking shows it]", seconds_since(start_)));
+    printer_->note(fmt::format("[thought for {:.1f} s; /show thinking shows it]",
+                               runtime::seconds_since(start_)));
   } else {
     put_reasoning(wrap_.finish());
     put(printer_->conversing() ? stdout : stderr, after_newline_ ? "\n" : "\n\n");

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <string_view>
 
 #include "src/generate.h"
+#include "src/runtime/elapsed.h"
 #include "tools/repl/word_wrap.h"
 
 namespace leyden::tools {
@@ -44,8 +44,6 @@ class AnswerPrinter {
   void finish();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void reasoning(std::string_view text);
   void put_reasoning(std::string_view wrapped) const;
   void end_reasoning();
@@ -56,7 +54,7 @@ class AnswerPrinter {
   WordWrap wrap_;
   bool reasoning_ = false;  // thoughts have come, and have not been ended
   bool after_newline_ = true;
-  Clock::time_point start_, last_shown_;
+  runtime::Clock::time_point start_, last_shown_;
 };
 
 }  // namespace leyden::tools
