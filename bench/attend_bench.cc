@@ -1,8 +1,8 @@
 // Attention kernels at DeepSeek-V3.2's sizes on one core, every level: sparse absorbed attention of
 // one token over 2048 chosen rows that lie anywhere in a cache in memory, and decompressed
-// attention of a chunk of queries over one chunk of keys. Beside them what the core multiplies
-// (integers, or floats for the f32 forms) and reads at most, measured before and after each entry
-// (hosts drift).
+// attention of a chunk of queries over one chunk of keys, all of which they see, or some. Beside
+// them what the core multiplies (integers, or floats for the f32 forms) and reads at most, measured
+// before and after each entry (hosts drift).
 //   attend_bench --benchmark_filter='absorbed/int8/avx512vnni'
 
 #include <algorithm>
@@ -162,9 +162,9 @@ void run_absorbed(benchmark::State& state, simd::Isa isa, const RowFormat& forma
                 static_cast<double>(n_heads) * n_chosen * (2 * kLatent + kRope));
 }
 
-/// One head: n_queries queries that see all of one chunk of keys.
+/// One head: n_queries queries that see all of one chunk of keys, or of every three one.
 void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Kernels::*attend,
-               bool is_integer, int n_queries) {
+               bool is_integer, int n_queries, bool has_choice) {
   const simd::Kernels& k = simd::kernels(isa);
   constexpr int kKey = kNope + kRope, kKeys = simd::kKeyChunk;
   Values values;
@@ -186,6 +186,11 @@ void run_dense(benchmark::State& state, simd::Isa isa, simd::AttendFn* simd::Ker
   args.key_stride = kKey;
   args.value = value.data();
   args.value_stride = kValue;
+  std::vector<std::uint32_t> chosen(index(n_queries) * simd::kChoiceWords);
+  for (std::size_t i = 0; i < chosen.size() * 32; ++i) {
+    if (values.below(3) == 0) chosen[i / 32] |= std::uint32_t{1} << i % 32;
+  }
+  if (has_choice) args.choice = {chosen.data(), simd::kChoiceWords};
   args.partial = {max.data(), sum.data(), out.data(), kValue};
   args.scratch = scratch.data();
 
@@ -216,10 +221,13 @@ void register_all() {
       }
     }
     benchmark::RegisterBenchmark(("dense/f32/" + level).c_str(), [=](benchmark::State& state) {
-      run_dense(state, isa, &simd::Kernels::attend, false, 512);
+      run_dense(state, isa, &simd::Kernels::attend, false, 512, false);
     })->Unit(benchmark::kMillisecond);
     benchmark::RegisterBenchmark(("dense/int16/" + level).c_str(), [=](benchmark::State& state) {
-      run_dense(state, isa, &simd::Kernels::attend_int16, true, 512);
+      run_dense(state, isa, &simd::Kernels::attend_int16, true, 512, false);
+    })->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(("chosen/int16/" + level).c_str(), [=](benchmark::State& state) {
+      run_dense(state, isa, &simd::Kernels::attend_int16, true, 512, true);
     })->Unit(benchmark::kMillisecond);
   }
 }

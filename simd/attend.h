@@ -10,8 +10,9 @@ namespace leyden::simd {
 constexpr int kKeyChunk = 256;
 
 /// Softmax attention of some queries over one chunk of at most kKeyChunk keys, not yet normalized:
-///   s[i][k] = query[i] . key[k] for k < n_visible[i];  max[i] = max_k s[i][k];
+///   s[i][k] = query[i] . key[k] for keys k that query i sees;  max[i] = max_k s[i][k];
 ///   p = exp(s - max);  sum[i] = sum_k p[k];  out[i] = sum_k p[k] * value[k]
+/// It sees the first n_visible[i], and of these, where there is a choice (Choice), only the chosen.
 /// A query that sees no key gets max = -infinity, sum = 0, out = 0. The softmax scale is folded
 /// into the queries.
 /// Exact: a score is one fma per dimension, ascending, from 0; exp is that of simd/exp.h; sum runs
@@ -69,6 +70,19 @@ using FixQueryFn = void(const float* x, int n_first, int n_second, std::byte* ro
 constexpr int kFixedStep = 32;
 std::size_t fixed_query_bytes(int n_first, int n_second);
 
+/// Which of the first n_visible keys queries see: query i key k if bit k % 32 of
+/// words[i * stride + k / 32] is set; all of them without words.
+struct Choice {
+  const std::uint32_t* words = nullptr;
+  std::ptrdiff_t stride = 0;
+
+  /// That of queries from `first` on.
+  [[gnu::always_inline]] Choice from(int first) const {
+    return {words == nullptr ? nullptr : words + first * stride, stride};
+  }
+};
+constexpr int kChoiceWords = kKeyChunk / 32;
+
 /// Decompressed MLA, one head: queries are tokens, keys and values are that head's own. attend is
 /// in f32, attend_int16 in fixed point.
 struct AttendArgs {
@@ -81,6 +95,7 @@ struct AttendArgs {
   const float* value = nullptr;  // [n_keys, value_dim]
   std::ptrdiff_t value_stride = 0;
   const std::int32_t* n_visible = nullptr;  // [n_queries], each <= n_keys; null: all
+  Choice choice;                            // [n_queries]
   AttendPartial partial;
   std::byte* scratch = nullptr;  // attend_scratch_bytes(...), 64-byte aligned
 };
@@ -106,7 +121,8 @@ struct LatentAttendArgs {
 using LatentAttendFn = void(const LatentAttendArgs& args) noexcept;
 
 /// Folds partial result b into a for one query: m = max(a.max, b.max), both scaled by exp(. - m).
-/// Called for ascending chunks. out: [n].
+/// Called for ascending chunks. out: [n]. While neither has a score but NaN (m = -infinity), they
+/// are added: zeros, or the NaN that such a score has made.
 using AttendMergeFn = void(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,
                            const float* out_b, int n) noexcept;
 

@@ -19,7 +19,7 @@ void attend(const AttendArgs& args) noexcept {
   }
   attend_packed({keys, values, args.n_keys, args.key_dim, args.value_dim}, args.n_queries,
                 reinterpret_cast<const float*>(args.query), args.query_stride_bytes / 4,
-                args.n_visible, args.partial, scores);
+                {args.n_keys, args.n_visible, args.choice}, args.partial, scores);
 }
 
 /// bf16 and int8 rows: simd/attend_fixed.kernel.cc.
@@ -40,13 +40,19 @@ void latent_attend_f32(const LatentAttendArgs& args) noexcept {
   }
   attend_packed({keys, values, args.n_keys, key_dim, args.kv_lora_rank}, args.n_queries,
                 reinterpret_cast<const float*>(args.query), args.query_stride_bytes / 4,
-                args.n_visible, args.partial, scores);
+                {args.n_keys, args.n_visible, {}}, args.partial, scores);
 }
 
 void attend_merge(float* max_a, float* sum_a, float* out_a, float max_b, float sum_b,
                   const float* out_b, int n) noexcept {
   const float top = *max_a > max_b ? *max_a : max_b;
-  if (top == -__builtin_inff()) return;  // neither has seen a key
+  if (top == -__builtin_inff()) {  // neither has seen a key, but for scores that are NaN
+    *sum_a += sum_b;
+    for (int i = 0; i < n; i += 16) {
+      store_first(out_a + i, load_first(out_a + i, n - i) + load_first(out_b + i, n - i), n - i);
+    }
+    return;
+  }
   const F32x16 keep = exp_f32(broadcast(*max_a - top));
   const F32x16 take = exp_f32(broadcast(max_b - top));
   *max_a = top;

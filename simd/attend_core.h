@@ -65,12 +65,13 @@ LEYDEN_INLINE void multiply(int n_rows, const float* a, std::ptrdiff_t a_stride,
   }
 }
 
-/// c [n_columns] of one row goes on with rows first .. n - 1 of the panel.
-LEYDEN_INLINE void multiply_on(const float* a, const float* panel, int first, int n, int n_columns,
-                               float* c) {
+/// c [n_columns] of one row goes on with those of the panel's rows from `first` on that it sees.
+LEYDEN_INLINE void multiply_on(const float* a, const float* panel, int first, const Seen& keys,
+                               int n_columns, float* c) {
   for (int column = 0; column < n_columns; column += 16) {
     F32x16 sum = load_first(c + column, n_columns - column);
-    for (int i = first; i < n; ++i) {
+    for (int i = first; i < keys.n; ++i) {
+      if (!keys.has(i)) continue;
       sum = fma(broadcast(a[i]), load(panel + i * kPanel + column), sum);
     }
     store_first(c + column, sum, n_columns - column);
@@ -88,15 +89,12 @@ constexpr std::size_t kScoreBytes = std::size_t{kScoreRows} * kKeyChunk * sizeof
 
 /// Attention of n_queries queries over a packed chunk. scores: kScoreBytes.
 LEYDEN_INLINE void attend_packed(const PackedChunk& chunk, int n_queries, const float* query,
-                                 std::ptrdiff_t query_stride, const std::int32_t* n_visible,
+                                 std::ptrdiff_t query_stride, const Sights& all_sights,
                                  const AttendPartial& partial, float* scores) {
   for (int first = 0; first < n_queries; first += kScoreRows) {
     const int n_rows = n_queries - first < kScoreRows ? n_queries - first : kScoreRows;
-    const auto visible = [&](int i) {
-      return n_visible == nullptr ? chunk.n_keys : n_visible[first + i];
-    };
-    int seen = 0;  // keys that any of these queries sees
-    for (int i = 0; i < n_rows; ++i) seen = visible(i) > seen ? visible(i) : seen;
+    const Sights sights = all_sights.from(first);
+    const int seen = sights.reach(n_rows);
     const float* q = query + first * query_stride;
     for (int k = 0; k < seen; k += kPanel) {
       const float* panel = chunk.keys + std::ptrdiff_t{k} * chunk.key_dim;
@@ -107,7 +105,7 @@ LEYDEN_INLINE void attend_packed(const PackedChunk& chunk, int n_queries, const 
       }
     }
     for (int i = 0; i < n_rows; ++i) {
-      exponentiate(scores + i * kKeyChunk, visible(i), visible(i), partial.max + first + i,
+      exponentiate(scores + i * kKeyChunk, sights.of(i), sights.of(i).n, partial.max + first + i,
                    partial.sum + first + i);
     }
     for (int d = 0; d < chunk.value_dim; d += kPanel) {
@@ -118,12 +116,12 @@ LEYDEN_INLINE void attend_packed(const PackedChunk& chunk, int n_queries, const 
         const float* const p = scores + i * kKeyChunk;
         float* const out = partial.out + (first + i) * partial.out_stride + d;
         // Of keys that not all see, not even 0 * value: it isn't 0 if the value isn't finite.
-        int shared = visible(i);
-        for (int r = 1; r < rows; ++r) shared = visible(i + r) < shared ? visible(i + r) : shared;
+        int shared = sights.shared(i, rows);
         multiply<kProductRows>(rows, p, kKeyChunk, panel, shared, columns, out, partial.out_stride);
         for (int r = 0; r < rows; ++r) {
-          if (visible(i + r) == shared) continue;
-          multiply_on(p + r * kKeyChunk, panel, shared, visible(i + r), columns,
+          const Seen keys = sights.of(i + r);
+          if (keys.n == shared) continue;
+          multiply_on(p + r * kKeyChunk, panel, shared, keys, columns,
                       out + r * partial.out_stride);
         }
       }

@@ -163,18 +163,32 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
   }
 }
 
+/// Largest scale of a run of values among the keys seen; NaN above all.
+LEYDEN_INLINE float top_scale(const ChunkScales& chunk, int run, const Seen& keys) {
+  if (keys.n == 0) return 0.0f;
+  if (keys.chosen == nullptr) return chunk.value_top[run * kKeyChunk + keys.n - 1];
+  F32x16 largest = zero_f32(), sum = zero_f32();
+  for (int k = 0; k < keys.n; k += 16) {
+    const F32x16 scale = select(keys.lanes(k), load(chunk.value + run * kKeyChunk + k), zero_f32());
+    largest = max(scale, largest);
+    sum = sum + scale;
+  }
+  const float total = fold_add(sum);  // of scales, none of which is negative
+  return __builtin_isnan(total) ? total : fold_max(largest);
+}
+
 /// p of one query becomes weights: put(run, weights) stores those of a run of values, weights(key)
 /// being those of sixteen keys.
 template <typename Put>
 LEYDEN_INLINE void fix_weights(const ChunkScales& chunk, const FixedScratch& s, int row,
-                               int n_visible, float sum, const Put& put) {
+                               const Seen& keys, float sum, const Put& put) {
   const float* p = s.score + row * kKeyChunk;
   const int value_runs = n_runs(chunk.value_dim);
   const float by_sum = kFixedWeightSum / sum;                             // infinite without keys
   const float limit = kFixedKeyLimit < by_sum ? kFixedKeyLimit : by_sum;  // NaN stays
   for (int run = 0; run < value_runs; ++run) {
     const float* scale = chunk.value + run * kKeyChunk;
-    const float top = n_visible > 0 ? chunk.value_top[run * kKeyChunk + n_visible - 1] : 0.0f;
+    const float top = top_scale(chunk, run, keys);
     const bool is_zero = top < kSmallestFixed;
     const F32x16 factor = broadcast(is_zero ? 0.0f : limit / top);
     put(
@@ -185,21 +199,11 @@ LEYDEN_INLINE void fix_weights(const ChunkScales& chunk, const FixedScratch& s, 
   }
 }
 
-/// Keys that any of some queries sees.
-LEYDEN_INLINE int keys_seen(const ChunkScales& chunk, int n_rows, const std::int32_t* n_visible) {
-  int seen = 0;
-  for (int i = 0; i < n_rows; ++i) {
-    const int n = n_visible == nullptr ? chunk.n_keys : n_visible[i];
-    if (n > seen) seen = n;
-  }
-  return seen;
-}
-
 /// Up to kFixedRows queries.
 LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const FixedQueries& query,
-                                     const std::int32_t* n_visible, const AttendPartial& partial,
+                                     const Sights& sights, const AttendPartial& partial,
                                      const FixedScratch& s, Wishes& wishes) {
-  const int seen = keys_seen(chunk.scales, n_rows, n_visible);
+  const int seen = sights.reach(n_rows);
   const auto in_blocks = [&](const auto& f) __attribute__((always_inline)) {
     for (int row = 0; row < n_rows; row += kCellRows) {
       wishes.ask();
@@ -224,11 +228,11 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
     }
   }
   for (int i = 0; i < n_rows; ++i) {
-    const int n = n_visible == nullptr ? chunk.scales.n_keys : n_visible[i];
-    exponentiate(s.score + i * kKeyChunk, n, seen, partial.max + i, partial.sum + i);
+    const Seen keys = sights.of(i);
+    exponentiate(s.score + i * kKeyChunk, keys, seen, partial.max + i, partial.sum + i);
     std::int16_t* const w = s.w + std::ptrdiff_t{i} * kKeyChunk;
     fix_weights(
-        chunk.scales, s, i, n,
+        chunk.scales, s, i, keys,
         partial.sum[i], [&](int run, const auto& weights) __attribute__((always_inline)) {
           for (int k = 0; k < seen; k += 16) {
             store_codes(w + std::ptrdiff_t{run} * kFixedRows * kKeyChunk + k, weights(k));
@@ -244,13 +248,13 @@ LEYDEN_INLINE void attend_fixed_rows(const FixedChunk& chunk, int n_rows, const 
 }
 
 [[gnu::noinline]] void attend_fixed(const FixedChunk& chunk, int n_queries,
-                                    const FixedQueries& query, const std::int32_t* n_visible,
+                                    const FixedQueries& query, const Sights& sights,
                                     const AttendPartial& partial, const FixedScratch& s,
                                     Wishes wishes) {
   for (int first = 0; first < n_queries; first += kFixedRows) {
     const int n = n_queries - first < kFixedRows ? n_queries - first : kFixedRows;
     attend_fixed_rows(chunk, n, {query.rows + first * query.stride, query.stride},
-                      n_visible == nullptr ? nullptr : n_visible + first,
+                      sights.from(first),
                       {partial.max + first, partial.sum + first,
                        partial.out + first * partial.out_stride, partial.out_stride},
                       s, wishes);

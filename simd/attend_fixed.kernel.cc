@@ -42,8 +42,8 @@ void attend_amx(const AttendArgs& args) {
               1,
               values,
               2},
-             args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
-             args.partial, p.scratch, {});
+             args.n_queries, {args.query, args.query_stride_bytes}, p.query,
+             {args.n_keys, args.n_visible, args.choice}, args.partial, p.scratch, {});
 }
 
 }  // namespace
@@ -90,8 +90,8 @@ void attend_int16(const AttendArgs& args) noexcept {
                 p.values,
                 {{args.key_dim, 0, 0}, {}},
                 1},
-               args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
-               p.scratch, {});
+               args.n_queries, {args.query, args.query_stride_bytes},
+               {args.n_keys, args.n_visible, args.choice}, args.partial, p.scratch, {});
 }
 
 }  // namespace leyden::simd::LEYDEN_ISA

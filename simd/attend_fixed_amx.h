@@ -196,11 +196,11 @@ LEYDEN_INLINE void mix_values(const AmxChunk& chunk, const AmxWeights& weights, 
 
 /// Up to sixteen queries; query_bytes [2][16][query_width] is working space.
 LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const FixedQueries& query,
-                                   std::byte* query_bytes, const std::int32_t* n_visible,
+                                   std::byte* query_bytes, const Sights& sights,
                                    const AttendPartial& partial, const FixedScratch& s,
                                    Wishes& wishes) {
   const int query_width = chunk.scales.key_cells * 2;
-  const int seen = keys_seen(chunk.scales, n_rows, n_visible);
+  const int seen = sights.reach(n_rows);
   alignas(kLine) float query_scale[kAmxMaxRuns][kAmxRows] = {};
   for (int r = 0; r < n_rows; ++r) {
     std::byte* high = query_bytes + std::ptrdiff_t{r} * query_width;
@@ -216,15 +216,15 @@ LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const Fixe
   const std::ptrdiff_t stride = std::ptrdiff_t{n_runs(chunk.scales.value_dim)} * kKeyChunk;
   const AmxWeights weights = {reinterpret_cast<std::byte*>(s.w), stride};
   for (int r = 0; r < n_rows; ++r) {
-    const int n = n_visible == nullptr ? chunk.scales.n_keys : n_visible[r];
-    exponentiate(s.score + r * kKeyChunk, n, n_steps * kAmxRowBytes, partial.max + r,
+    const Seen keys = sights.of(r);
+    exponentiate(s.score + r * kKeyChunk, keys, n_steps * kAmxRowBytes, partial.max + r,
                  partial.sum + r);
     std::byte* const high = weights.high + r * stride;
     std::byte* const low = weights.low() + r * stride;
     // p of keys that nobody sees is zero, and whatever stands in the place of their scales, so are
     // the two low bytes of a weight: NaN becomes 0x80000000.
     fix_weights(
-        chunk.scales, s, r, n,
+        chunk.scales, s, r, keys,
         partial.sum[r], [&](int run, const auto& weights_of) __attribute__((always_inline)) {
           for (int k = 0; k < n_steps * kAmxRowBytes; k += kAmxRowBytes) {
             I32x16 codes[4];
@@ -245,14 +245,14 @@ LEYDEN_INLINE void attend_amx_rows(const AmxChunk& chunk, int n_rows, const Fixe
 }
 
 [[gnu::noinline]] void attend_amx(const AmxChunk& chunk, int n_queries, const FixedQueries& query,
-                                  std::byte* query_bytes, const std::int32_t* n_visible,
+                                  std::byte* query_bytes, const Sights& sights,
                                   const AttendPartial& partial, const FixedScratch& s,
                                   Wishes wishes) {
   begin_tiles(AmxShapes::whole());
   for (int first = 0; first < n_queries; first += kAmxRows) {
     const int n = n_queries - first < kAmxRows ? n_queries - first : kAmxRows;
     attend_amx_rows(chunk, n, {query.rows + first * query.stride, query.stride}, query_bytes,
-                    n_visible == nullptr ? nullptr : n_visible + first,
+                    sights.from(first),
                     {partial.max + first, partial.sum + first,
                      partial.out + first * partial.out_stride, partial.out_stride},
                     s, wishes);

@@ -11,19 +11,62 @@ namespace leyden::simd {
 namespace LEYDEN_ISA {
 namespace {
 
-/// s [n_keys]: p of the first n_visible keys, then zeros. Reads and writes whole lines of 16.
-LEYDEN_INLINE void exponentiate(float* s, int n_visible, int n_keys, float* max_out,
+/// The keys that a query sees: of the first n all, or those chosen.
+struct Seen {
+  int n;
+  const std::uint32_t* chosen;  // [kChoiceWords], or null
+
+  /// Of keys k .. k + 15, k being a multiple of 16.
+  [[gnu::always_inline]] Mask16 lanes(int k) const {
+    const Mask16 first = first_lanes(n - k);
+    return chosen == nullptr ? first : first & lanes_of(chosen[k / 32] >> k % 32 & 0xffff);
+  }
+  [[gnu::always_inline]] bool has(int k) const {
+    return k < n && (chosen == nullptr || (chosen[k / 32] >> k % 32 & 1) != 0);
+  }
+};
+
+/// What each of some queries sees of n_keys keys.
+struct Sights {
+  int n_keys;
+  const std::int32_t* n_visible;  // or null
+  Choice choice;
+
+  [[gnu::always_inline]] Seen of(int query) const {
+    return {n_visible == nullptr ? n_keys : n_visible[query], choice.from(query).words};
+  }
+  [[gnu::always_inline]] Sights from(int query) const {
+    return {n_keys, n_visible == nullptr ? nullptr : n_visible + query, choice.from(query)};
+  }
+  /// Behind the last key that any of the first n_queries may see.
+  [[gnu::always_inline]] int reach(int n_queries) const {
+    int most = 0;
+    for (int i = 0; i < n_queries; ++i) most = of(i).n > most ? of(i).n : most;
+    return most;
+  }
+  /// The first keys that all of n_queries from `first` on see, none skipped.
+  [[gnu::always_inline]] int shared(int first, int n_queries) const {
+    if (choice.words != nullptr) return 0;
+    int least = of(first).n;
+    for (int i = 1; i < n_queries; ++i) {
+      least = of(first + i).n < least ? of(first + i).n : least;
+    }
+    return least;
+  }
+};
+
+/// s [n_keys]: p of the keys seen, zeros for the others. Reads and writes whole lines of 16.
+LEYDEN_INLINE void exponentiate(float* s, const Seen& keys, int n_keys, float* max_out,
                                 float* sum_out) {
   const F32x16 nothing = broadcast(-__builtin_inff());
   F32x16 largest = nothing;
-  for (int k = 0; k < n_visible; k += 16) {
-    largest = max(select(first_lanes(n_visible - k), load(s + k), nothing), largest);
+  for (int k = 0; k < keys.n; k += 16) {
+    largest = max(select(keys.lanes(k), load(s + k), nothing), largest);
   }
   const float top = fold_max(largest);
   F32x16 sum = zero_f32();
   for (int k = 0; k < n_keys; k += 16) {
-    const Mask16 seen = first_lanes(n_visible - k);
-    const F32x16 p = select(seen, exp_f32(load(s + k) - broadcast(top)), zero_f32());
+    const F32x16 p = select(keys.lanes(k), exp_f32(load(s + k) - broadcast(top)), zero_f32());
     store(s + k, p);
     sum = sum + p;
   }
@@ -37,13 +80,19 @@ LEYDEN_INLINE void exponentiate(float* s, int n_visible, int n_keys, float* max_
 #else
 namespace scalar {
 
-/// s [n].
-inline void exponentiate(float* s, int n, float* max_out, float* sum_out) {
+/// Whether a query that sees the first keys, or of them what it chose, sees key k of these.
+struct Chosen {
+  const std::uint32_t* words = nullptr;
+  bool operator()(int k) const { return words == nullptr || (words[k / 32] >> k % 32 & 1) != 0; }
+};
+
+/// s [n]; that of a key not seen becomes 0.
+inline void exponentiate(float* s, int n, const Chosen& sees, float* max_out, float* sum_out) {
   float largest = -std::numeric_limits<float>::infinity();
-  for (int k = 0; k < n; ++k) largest = s[k] > largest ? s[k] : largest;
+  for (int k = 0; k < n; ++k) largest = sees(k) && s[k] > largest ? s[k] : largest;
   float lane[16] = {};
   for (int k = 0; k < n; ++k) {
-    s[k] = exp_f32(s[k] - largest);
+    s[k] = sees(k) ? exp_f32(s[k] - largest) : 0.0f;
     lane[k % 16] += s[k];
   }
   for (int distance = 8; distance > 0; distance /= 2) {

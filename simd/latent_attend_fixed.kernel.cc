@@ -129,8 +129,9 @@ LEYDEN_INLINE void latent_attend_amx(const LatentAttendArgs& args) {
               2,
               values,
               kBytes},
-             args.n_queries, {args.query, args.query_stride_bytes}, p.query, args.n_visible,
-             args.partial, p.scratch, {args.next_rows, args.n_next_rows, row_bytes});
+             args.n_queries, {args.query, args.query_stride_bytes}, p.query,
+             {args.n_keys, args.n_visible, {}}, args.partial, p.scratch,
+             {args.next_rows, args.n_next_rows, row_bytes});
 }
 #endif
 
@@ -177,8 +178,9 @@ LEYDEN_INLINE void latent_attend(const LatentAttendArgs& args) {
                 p.values,
                 {{args.kv_lora_rank, 0, 0}, {args.rope_dim, rope_cell, value_runs}},
                 2},
-               args.n_queries, {args.query, args.query_stride_bytes}, args.n_visible, args.partial,
-               p.scratch, {args.next_rows, args.n_next_rows, row_bytes});
+               args.n_queries, {args.query, args.query_stride_bytes},
+               {args.n_keys, args.n_visible, {}}, args.partial, p.scratch,
+               {args.next_rows, args.n_next_rows, row_bytes});
 }
 
 }  // namespace

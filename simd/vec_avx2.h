@@ -24,6 +24,14 @@ LEYDEN_INLINE __m256i lanes_below(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 LEYDEN_INLINE Mask16 first_lanes(int n) { return {lanes_below(n), lanes_below(n - 8)}; }
+/// Lane i where bit i is set.
+LEYDEN_INLINE Mask16 lanes_of(std::uint32_t bits) {
+  const __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
+  const __m256i one = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i next = _mm256_slli_epi32(one, 8);
+  return {_mm256_cmpeq_epi32(_mm256_and_si256(all, one), one),
+          _mm256_cmpeq_epi32(_mm256_and_si256(all, next), next)};
+}
 LEYDEN_INLINE std::uint32_t bits(Mask16 m) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(m.lo))) |
          static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(m.hi))) << 8;

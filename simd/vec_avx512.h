@@ -22,6 +22,8 @@ struct Mask16 {
 LEYDEN_INLINE Mask16 first_lanes(int n) {  // n clamped to 0..16
   return {static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1u)};
 }
+/// Lane i where bit i is set.
+LEYDEN_INLINE Mask16 lanes_of(std::uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 LEYDEN_INLINE std::uint32_t bits(Mask16 m) { return m.m; }
 
 LEYDEN_INLINE F32x16 zero_f32() { return {_mm512_setzero_ps()}; }

@@ -3,18 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "src/model/mla_choice.h"
 #include "src/runtime/index.h"
 
 namespace leyden::model {
-namespace {
-
-/// Multiplications a second beside those of attention in fixed point, in either form of MLA, as
-/// measured (bench/RESULTS.md, Attention). Constants, because what is chosen decides about bits.
-constexpr double kFloatAttention = 0.6;
-constexpr double kIntegerWeights = 2.2;
-constexpr double kFloatWeights = 0.6;
-
-}  // namespace
 
 Attention::Attention(const formats::ModelConfig& config, const Settings& settings, int max_tokens,
                      const runtime::Crew& crew, ActivationNeeds needs)
@@ -144,24 +136,18 @@ int Attention::first_sparse_token() const {
   return std::clamp(c_.index_topk - first_position_, 0, n_tokens_);
 }
 
-/// Time per head of both forms for the chunk's first n queries, all dense, counted in
-/// multiplications of attention in fixed point (docs/design.md). Per query and key, absorbed:
-/// latent + rope for the score, latent for the value; decompressed: nope + rope and v, after
-/// nope + v times latent with weights per key, once for all queries.
-bool Attention::decompression_pays(const AttentionWeights& w, int n_queries) const {
-  if (settings_.mla == MlaMode::kDecompress) return true;
-  if (settings_.mla == MlaMode::kAbsorb) return false;
-  const double n = n_queries, latent = c_.kv_lora_rank, rope = c_.qk_rope_head_dim;
-  const double nope = c_.qk_nope_head_dim, v = c_.v_head_dim;
-  const double keys = first_position_ + n;
-  const double pairs = n * (first_position_ + (n + 1) / 2);  // what causality leaves
-  const double attention = settings_.cache.kv == simd::KvFormat::kF32 ? kFloatAttention : 1.0;
-  const double weights = needs_of(w.k_b).integers ? kIntegerWeights : kFloatWeights;
-  const double absorbed =
-      pairs * (2 * latent + rope) / attention + n * latent * (nope + v) / weights;
-  const double decompressed =
-      pairs * (nope + rope + v) / attention + keys * latent * (nope + v) / weights;
-  return decompressed < absorbed;
+/// How many of the chunk's first queries are computed decompressed; n_dense of them see every key.
+int Attention::n_decompressed(const AttentionWeights& w, int n_dense) const {
+  switch (settings_.mla) {
+    case MlaMode::kAbsorb:
+      return 0;
+    case MlaMode::kDecompress:
+      return n_tokens_;
+    case MlaMode::kAuto:
+      break;
+  }
+  return cheaper_decompressed(c_, {first_position_, n_tokens_, n_dense},
+                              settings_.cache.kv != simd::KvFormat::kF32, needs_of(w.k_b).integers);
 }
 
 void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
@@ -179,17 +165,17 @@ void Attention::run(runtime::ThreadTeam& team, int layer, const LayerWeights& w,
     indexer_.select(team, cache, layer, n_dense, n_tokens_, first_position_);
   }
   profile.enter(Part::kAttention, Step::kAttend);
-  int done = 0;
-  if (n_dense > 0 && decompression_pays(w.attention, n_dense)) {
-    dense_.run(team, w.attention, cache, layer, first_position_, n_dense, q_.data(), mixed_.data());
-    done = n_dense;
-  }
   const auto keys = [&](int t) -> VisibleKeys {
     if (t < n_dense) return {nullptr, first_position_ + t + 1};
     const auto selected = indexer_.selection(t);
     return {selected.data(), static_cast<std::int32_t>(selected.size())};
   };
-  latent_.run(team, w.attention, cache, layer, done, n_tokens_, q_.data(), keys, mixed_.data());
+  const int n_first = n_decompressed(w.attention, n_dense);
+  if (n_first > 0) {
+    dense_.run(team, w.attention, cache, layer, first_position_, n_first, q_.data(), keys,
+               mixed_.data());
+  }
+  latent_.run(team, w.attention, cache, layer, n_first, n_tokens_, q_.data(), keys, mixed_.data());
 
   profile.enter(Step::kNormalize);
   const int mixed_cols = c_.num_attention_heads * c_.v_head_dim;

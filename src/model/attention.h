@@ -48,7 +48,7 @@ class Attention {
                bool index_queries, Profile& profile);
   void finish_token(int layer, const LayerWeights& w, const KvCache& cache, int t);
   int first_sparse_token() const;
-  bool decompression_pays(const AttentionWeights& w, int n_queries) const;
+  int n_decompressed(const AttentionWeights& w, int n_dense) const;
 
   const formats::ModelConfig& c_;
   Settings settings_;

@@ -11,6 +11,8 @@ namespace {
 /// Keys of one round: their latents are quantized once and then read by every head.
 constexpr std::int32_t kRoundKeys = 8 * simd::kKeyChunk;
 
+constexpr std::ptrdiff_t kRoundWords = kRoundKeys / 32;
+
 /// Multiplications that decompression does while attention does one, about (see attention.cc).
 constexpr std::int64_t kDecompressionSpeed = 2;
 
@@ -57,6 +59,10 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
   max_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
   sum_ = runtime::Array<float>(index(config.num_attention_heads) * index(max_tokens));
 
+  if (config.has_indexer()) {
+    chosen_ = runtime::Array<std::uint32_t>(index(max_tokens) * index(kRoundWords));
+  }
+
   const std::int64_t tokens = max_tokens;
   key_offset_ = simd::kMatmulScratchBytes;
   value_offset_ = key_offset_ + floats(std::int64_t{simd::kKeyChunk} * config.qk_head_dim());
@@ -74,12 +80,14 @@ DenseAttention::DenseAttention(const formats::ModelConfig& config, simd::KvForma
 
 void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, const KvCache& cache,
                          int layer, std::int32_t first_position, int n, const float* q,
-                         float* mixed) {
+                         const std::function<VisibleKeys(int)>& keys, float* mixed) {
   const int heads = c_->num_attention_heads, v = c_->v_head_dim;
   const std::int32_t end = first_position + n;
+  has_choice_ = keys(n - 1).positions != nullptr;  // only the first queries see everything
   for (std::int32_t first_key = 0; first_key < end; first_key += kRoundKeys) {
     const int n_keys = std::min(kRoundKeys, end - first_key);
     load_keys(team, cache, layer, first_key, n_keys);
+    if (has_choice_) mark_chosen(team, first_key, n, keys);
     const int n_blocks = cut_queries(first_position, n, first_key, n_keys, team.size());
     team.run(
         heads * n_blocks,
@@ -96,6 +104,27 @@ void DenseAttention::run(runtime::ThreadTeam& team, const AttentionWeights& w, c
       float* const out = mixed + (std::ptrdiff_t{t} * heads + head) * v;
       const float scale = 1.0f / sum_[index(head * max_tokens_ + t)];
       for (int i = 0; i < v; ++i) out[i] *= scale;
+    }
+  });
+}
+
+/// What queries have chosen of a round's keys; all of them, where they see everything.
+void DenseAttention::mark_chosen(runtime::ThreadTeam& team, std::int32_t first_key, int n,
+                                 const std::function<VisibleKeys(int)>& keys) {
+  constexpr int kQueriesPerPiece = 16;
+  team.run((n + kQueriesPerPiece - 1) / kQueriesPerPiece, [&](int piece, int) {
+    const int end = std::min(n, (piece + 1) * kQueriesPerPiece);
+    for (int t = piece * kQueriesPerPiece; t < end; ++t) {
+      std::uint32_t* const words = chosen_.data() + t * kRoundWords;
+      const VisibleKeys sees = keys(t);
+      std::fill_n(words, kRoundWords, sees.positions == nullptr ? ~std::uint32_t{0} : 0);
+      if (sees.positions == nullptr) continue;
+      const std::int32_t* const stop = sees.positions + sees.n;
+      const std::int32_t* next = std::lower_bound(sees.positions, stop, first_key);
+      for (; next != stop && *next - first_key < kRoundKeys; ++next) {
+        const std::int32_t key = *next - first_key;
+        words[key / 32] |= std::uint32_t{1} << key % 32;
+      }
     }
   });
 }
@@ -208,6 +237,9 @@ void DenseAttention::attend_head(const AttentionWeights& w, std::int32_t first_p
     args.value = values;
     args.value_stride = v;
     args.n_visible = visible + first;
+    if (has_choice_) {
+      args.choice = simd::Choice{chosen_.data() + chunk / 32, kRoundWords}.from(first);
+    }
     args.scratch = scratch + attend_offset_;
     if (chunk_key == 0) {  // the first chunk goes where the others are merged into
       args.partial = {max + first, sum + first, out + first * token_stride, token_stride};

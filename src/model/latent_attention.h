@@ -8,6 +8,7 @@
 #include "formats/model_config.h"
 #include "src/model/kv_cache.h"
 #include "src/model/linear.h"
+#include "src/model/visible_keys.h"
 #include "src/model/weights.h"
 #include "src/runtime/exchange.h"
 #include "src/runtime/node_buffers.h"
@@ -15,13 +16,6 @@
 #include "src/runtime/thread_team.h"
 
 namespace leyden::model {
-
-/// The keys one query attends to: a list of positions, or all of [0, n).
-struct VisibleKeys {
-  const std::int32_t* positions = nullptr;  // null: 0, 1, 2 ...
-  std::int32_t n = 0;
-  std::int32_t operator[](std::int32_t i) const { return positions != nullptr ? positions[i] : i; }
-};
 
 /// Queries that are taken into latent space and attend at a time: equally many for every thread, so
 /// that none waits. What they need, 0.4 MB each at V3.2's sizes, doesn't grow with the prompt.

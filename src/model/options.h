@@ -15,9 +15,9 @@ enum class AttentionMode {
 
 /// Which of two equivalent forms of MLA computes it (docs/design.md).
 enum class MlaMode {
-  kAuto,        // whichever costs fewer multiplications: decompress for long dense chunks
+  kAuto,        // whichever costs less: decompress for long chunks at not too great a depth
   kAbsorb,      // always in latent space: bits don't depend on how a prompt is cut
-  kDecompress,  // per-head keys and values wherever attention is dense; sparse stays absorbed
+  kDecompress,  // always per-head keys and values, of all tokens before
 };
 
 /// What a forward pass chose, for those who ask (leyden logits --trace). One entry per position.

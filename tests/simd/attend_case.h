@@ -152,7 +152,7 @@ void expect_seen_by_its_queries_only(Problem problem, Isa isa, const Flaw& flaw)
   const Result result = problem.run(isa);
   EXPECT_EQ(result, problem.run(Isa::kScalar));
   for (int i = 0; i < problem.n_queries; ++i) {
-    if (flaw.is_query ? i != flaw.row : problem.n_visible[at(i)] <= flaw.row) {
+    if (flaw.is_query ? i != flaw.row : !problem.sees(i, flaw.row)) {
       EXPECT_EQ(result.of(i), clean.of(i)) << "query " << i;
       continue;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,23 @@ struct DenseProblem {
   bool is_fixed = false;
   const Extreme* extreme = nullptr;
   const Flaw* flaw = nullptr;  // columns of a key's row: those of the key, then of the value
+  std::vector<std::uint32_t> choice = {};  // [n_queries, kStride] words; empty: no choice
 
+  static constexpr int kStride = kChoiceWords + 3;
+  bool sees(int i, int key) const {
+    return key < (n_visible.empty() ? n_keys : n_visible[at(i)]) &&
+           (choice.empty() || (choice[at(i * kStride + key / 32)] >> key % 32 & 1) != 0);
+  }
+  /// About one key in `one_in`, of the first `n_choosing` queries; the others choose all.
+  void choose(unsigned one_in, int n_choosing) {
+    std::mt19937 random(7);
+    choice.assign(at(n_queries * kStride), 0xffffffffu);
+    for (int i = 0; i < n_choosing; ++i) {
+      for (int key = 0; key < kKeyChunk; ++key) {
+        if (random() % one_in != 0) choice[at(i * kStride + key / 32)] ^= 1u << key % 32;
+      }
+    }
+  }
   std::vector<float> queries(int n) const {
     return extreme != nullptr ? extreme_row(*extreme, n, extreme->query) : random_row(n, 1);
   }
@@ -55,6 +72,7 @@ struct DenseProblem {
     args.value = value.data();
     args.value_stride = value_stride;
     args.n_visible = n_visible.empty() ? nullptr : n_visible.data() + first;
+    if (!choice.empty()) args.choice = Choice{choice.data(), kStride}.from(first);
     args.partial = outputs.partial();
     args.scratch = scratch.data();
     (is_fixed ? kernels(isa).attend_int16 : kernels(isa).attend)(args);
@@ -116,6 +134,46 @@ TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
   }
 }
 
+/// As the same queries see when the other keys aren't there, but for the order of sums.
+TEST_P(AttendTest, SeesOfTheKeysOnlyThoseChosen) {
+  for (const auto& [key_dim, value_dim] : {std::pair{24, 16}, {19, 33}, {192, 128}}) {
+    for (const int n_keys : {1, 16, 31, 100, 256}) {
+      for (const unsigned one_in : {1u, 2u, 40u}) {
+        DenseProblem problem{37, n_keys, key_dim, value_dim, {}, is_fixed()};
+        problem.choose(one_in, 30);
+        SCOPED_TRACE(std::to_string(n_keys) + " keys, one in " + std::to_string(one_in));
+        EXPECT_EQ(problem.run(isa()), problem.run(Isa::kScalar));
+        for (int i = 0; i < 37; ++i) problem.n_visible.push_back(i * 37 % (n_keys + 1));
+        const Result result = problem.run(isa());
+        EXPECT_EQ(result, problem.run(Isa::kScalar));
+        EXPECT_EQ(result.sum[0], 0u) << "query 0 sees nothing";
+        EXPECT_EQ(result.of(3), problem.run(isa(), 3, 1)) << "alone";
+        if (one_in > 1) continue;
+        problem.choice.clear();
+        EXPECT_EQ(result, problem.run(isa())) << "all chosen";
+      }
+    }
+  }
+}
+
+/// Chosen or not, by means of one key that can be told from the others.
+TEST_P(AttendTest, WeighsAChosenKeyOnly) {
+  DenseProblem problem{256, 256, 24, 16, {}, is_fixed()};
+  problem.choice.assign(at(256 * DenseProblem::kStride), 0);
+  for (int i = 0; i < 256; ++i) {
+    problem.choice[at(i * DenseProblem::kStride + i / 32)] = 1u << i % 32;
+  }
+  const Result result = problem.run(isa());
+  const std::vector<float> value = problem.rows(256 * 21, 3);
+  for (int i = 0; i < 256; ++i) {
+    EXPECT_EQ(std::bit_cast<float>(result.sum[at(i)]), 1.0f) << i;
+    for (int d = 0; d < 16; ++d) {
+      EXPECT_NEAR(std::bit_cast<float>(result.out[at(i * 16 + d)]), value[at(i * 21 + d)], 0.03f)
+          << i << " " << d;
+    }
+  }
+}
+
 TEST_P(AttendTest, GivesAQueryTheSameBitsAloneAndInCompany) {
   DenseProblem problem{20, 100, 24, 16, {}, is_fixed()};
   for (int i = 0; i < 20; ++i) problem.n_visible.push_back(81 + i);
@@ -140,6 +198,8 @@ TEST_P(AttendTest, ShowsWhatIsNotFiniteToThoseWhoSeeIt) {
       }
       expect_seen_by_its_queries_only(problem, isa(), {false, 50, key_dim + 3, value});
       expect_seen_by_its_queries_only(problem, isa(), {false, 99, key_dim, value});
+      problem.choose(2, 25);
+      expect_seen_by_its_queries_only(problem, isa(), {false, 50, key_dim + 3, value});
     }
   }
 }
@@ -207,6 +267,21 @@ TEST_P(AttendMergeTest, MergesChunksToTheSoftmaxOverAll) {
   level().attend_merge(&max, &sum, out.data(), -std::numeric_limits<float>::infinity(), 0.0f,
                        nothing.data(), 17);
   EXPECT_EQ(bits_of(out), before);
+}
+
+TEST_P(AttendMergeTest, KeepsWhatIsNoNumber) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const int n : {1, 17}) {
+    float max = nothing, sum = 0;
+    std::vector<float> out(at(n), 0.0f);
+    level().attend_merge(&max, &sum, out.data(), nothing, nan,
+                         std::vector<float>(at(n), nan).data(), n);
+    level().attend_merge(&max, &sum, out.data(), 1.0f, 1.0f, std::vector<float>(at(n), 2.0f).data(),
+                         n);
+    EXPECT_TRUE(std::isnan(sum));
+    for (const float v : out) EXPECT_TRUE(std::isnan(v));
+  }
 }
 
 TEST_P(AttendMergeTest, MergesWithTheReferenceBits) {

@@ -23,6 +23,7 @@ struct LatentProblem {
   const Extreme* extreme = nullptr;
   const Flaw* flaw = nullptr;
 
+  bool sees(int i, int key) const { return key < n_visible[at(i)]; }
   int stride() const { return kv_lora_rank + rope_dim + 3; }
   std::vector<float> queries() const { return values(n_queries * stride(), 1, 0.02f); }
   std::vector<float> latents() const { return values(n_keys * (kv_lora_rank + rope_dim), 2, 1.0f); }
