@@ -5,6 +5,10 @@ leyden=$1
 source_dir=$2
 source "$(dirname "$0")/shell_lib.sh"
 
+# Nothing here depends on the weights, and to quantize them for every start of the program takes long.
+"$leyden" convert --in "$source_dir/models/demo/checkpoint" --out "$work/demo.leyden" >/dev/null
+export LEYDEN_DEMO_MODEL=$work/demo.leyden
+
 cat >"$work/tools.json" <<'END'
 [{"type": "function", "function": {"name": "get_weather", "description": "Weather of a city",
   "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
@@ -46,7 +50,7 @@ make_certain() {
   ids=$(printf '%s' "$call" | "${tokenize[@]}" | grep -o '\[.*\]' | tr -d '[]' | tr ',' ' ')
   prompt=$("$leyden" render --format "$format" --jsonl "$work/question.json" | sed 's/^{"prompt"/{"text"/' |
     "${tokenize[@]}" --jsonl - | grep -o '"ids": *\[.*\]' | grep -o '[0-9]*')
-  forced=(-m "$model" --greedy --frequency-penalty 50000)
+  forced=(-m "$model" --weights bf16 --greedy --frequency-penalty 50000)
   for id in $ids; do
     forced+=(--logit-bias "$id=$((90000 - 1000 * n++ + 50000 * $(grep -cx "$id" <<<"$prompt")))")
   done
@@ -103,7 +107,7 @@ test_r1_always_thinks() {
   sed -i 's/"model_type": "deepseek_v32"/"model_type": "deepseek_v3"/' "$model/config.json"
   think=$("$leyden" tokenize --special --tokenizer "$model/tokenizer.json" <<<"</think>" |
     grep -o '\[[0-9]*' | tr -d '[')
-  local ask=(run -m "$model" -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 -n 8 --json "$work/r1.json")
+  local ask=(run -m "$model" --weights bf16 -p "What is 7 + 8?" --greedy --logit-bias 1=-1000 -n 8 --json "$work/r1.json")
   for thinking in "" "--thinking on"; do
     call "${ask[@]}" $thinking
     exits 0
