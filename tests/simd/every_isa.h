@@ -13,11 +13,14 @@ namespace leyden::simd {
 inline constexpr Isa kEveryIsa[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni,
                                     Isa::kAmx};
 
+/// Whether suites run on a level here. Weak: tests/simd/emulated has another answer.
+[[gnu::weak]] bool runs_here(Isa isa) { return cpu_has(isa); }
+
 /// A suite for LEYDEN_FOR_EVERY_ISA.
 class EveryIsa : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
+    if (!runs_here(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
   }
   Isa isa() const { return GetParam(); }
   const Kernels& level() const { return kernels(isa()); }
@@ -29,7 +32,7 @@ template <class Format>
 class EveryIsaAndFormat : public testing::TestWithParam<std::tuple<Isa, Format>> {
  protected:
   void SetUp() override {
-    if (!cpu_has(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
+    if (!runs_here(isa())) GTEST_SKIP() << name(isa()) << " is not on this machine";
   }
   Isa isa() const { return std::get<0>(this->GetParam()); }
   Format format() const { return std::get<1>(this->GetParam()); }
