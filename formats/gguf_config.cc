@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <climits>
-#include <cstdlib>
 #include <string>
 
+#include "formats/decimal.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
 
@@ -118,7 +118,7 @@ void read_rope(const ArchitectureKeys& keys, ModelConfig& config) {
   // A tenth of mscale_all_dim as f32; seven digits make 0.707 of it again. mscale is the same, so
   // that cos and sin stay unscaled, as in every release.
   const double tenth = keys.number_or("rope.scaling.yarn_log_multiplier", 0);
-  yarn.mscale_all_dim = std::strtod(fmt::format("{:.7g}", 10 * tenth).c_str(), nullptr);
+  yarn.mscale_all_dim = parse_decimal(fmt::format("{:.7g}", 10 * tenth));
   yarn.mscale = yarn.mscale_all_dim;
   config.rope_scaling = yarn;
 }

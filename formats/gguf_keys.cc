@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
+#include "formats/decimal.h"
 #include "formats/json_text.h"
 #include "formats/load_error.h"
 
@@ -13,10 +13,6 @@ namespace leyden::formats {
 namespace {
 
 std::string key_named(std::string_view key) { return fmt::format("key '{}'", excerpt(key, 100)); }
-
-double shortest_decimal(float value) {
-  return std::isfinite(value) ? std::strtod(fmt::format("{}", value).c_str(), nullptr) : value;
-}
 
 bool read_bool(GgufCursor& cursor, const std::string& what) {
   const auto byte = cursor.read_number<std::uint8_t>(what);

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "formats/decimal.h"
 #include "formats/json.h"
 #include "formats/json_field.h"
 #include "formats/json_text.h"
@@ -19,12 +20,10 @@ namespace {
 
 using formats::Json;
 using formats::JsonField;
+using formats::shortest_decimal;
 
 constexpr const char* kFormat = "leyden-conversation";
 constexpr int kVersion = 1;
-
-/// The float as the shortest number that reads back as the same float: 0.6, not 0.60000002384.
-double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
 Json message_json(const text::Message& message) {
   Json json =
@@ -42,16 +41,16 @@ Json settings_json(const ConversationSettings& settings) {
   const text::SamplerOptions& sampling = settings.sampling;
   Json bias = Json::array();
   for (const auto& [token, value] : sampling.logit_bias) {
-    bias.push_back(Json::array({token, shortest(value)}));
+    bias.push_back(Json::array({token, shortest_decimal(value)}));
   }
-  return {{"temperature", shortest(sampling.temperature)},
+  return {{"temperature", shortest_decimal(sampling.temperature)},
           {"top_k", sampling.top_k},
-          {"top_p", shortest(sampling.top_p)},
-          {"min_p", shortest(sampling.min_p)},
-          {"typical_p", shortest(sampling.typical_p)},
-          {"repeat_penalty", shortest(sampling.repeat_penalty)},
-          {"frequency_penalty", shortest(sampling.frequency_penalty)},
-          {"presence_penalty", shortest(sampling.presence_penalty)},
+          {"top_p", shortest_decimal(sampling.top_p)},
+          {"min_p", shortest_decimal(sampling.min_p)},
+          {"typical_p", shortest_decimal(sampling.typical_p)},
+          {"repeat_penalty", shortest_decimal(sampling.repeat_penalty)},
+          {"frequency_penalty", shortest_decimal(sampling.frequency_penalty)},
+          {"presence_penalty", shortest_decimal(sampling.presence_penalty)},
           {"penalty_window", sampling.penalty_window},
           {"logit_bias", std::move(bias)},
           {"seed", sampling.seed},

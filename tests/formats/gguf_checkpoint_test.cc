@@ -11,6 +11,7 @@
 #include "formats/json_field.h"
 #include "formats/row_reader.h"
 #include "formats/tokenizer_file.h"
+#include "tests/formats/comma_locale.h"
 #include "tests/formats/gguf_text.h"
 #include "tests/formats/sha256.h"
 
@@ -50,6 +51,13 @@ TEST_P(GgufModelTest, TheConfigIsThatOfTheOriginal) {
   const auto checkpoint = Checkpoint::open(path_);
   EXPECT_EQ(checkpoint->config(), parse_model_config(expected_["config"].dump(), "config"));
   EXPECT_EQ(parse_model_config(checkpoint->config_text(), "again"), checkpoint->config());
+}
+
+TEST_P(GgufModelTest, TheConfigIsTheSameWhereDecimalsHaveAComma) {
+  const ModelConfig config = parse_model_config(expected_["config"].dump(), "config");
+  const fixtures::CommaLocale locale;
+  if (!locale.works()) GTEST_SKIP() << "the C library takes no such locale";
+  EXPECT_EQ(Checkpoint::open(path_)->config(), config);
 }
 
 TEST_P(GgufModelTest, EveryTensorLiesWhereExpectedAndHoldsTheExpectedValues) {

@@ -12,6 +12,7 @@
 #include "formats/json.h"
 #include "formats/load_error.h"
 #include "formats/output_file.h"
+#include "tests/formats/comma_locale.h"
 
 namespace leyden {
 namespace {
@@ -89,6 +90,16 @@ TEST_F(ConversationFileTest, EverythingComesBack) {
   EXPECT_TRUE(back.settings->thinking);
   EXPECT_TRUE(back.settings->fold_thinking);
   EXPECT_THAT(get(), HasSubstr("\"temperature\": 0.6,")) << "numbers as people write them";
+}
+
+TEST_F(ConversationFileTest, NumbersAreTheSameWhereDecimalsHaveAComma) {
+  write_conversation(file_, example());
+  const std::string text = get();
+  const fixtures::CommaLocale locale;
+  if (!locale.works()) GTEST_SKIP() << "the C library takes no such locale";
+  write_conversation(file_, example());
+  EXPECT_EQ(get(), text);
+  EXPECT_EQ(read_conversation(file_).settings->sampling.temperature, 0.6f);
 }
 
 TEST_F(ConversationFileTest, AFileWithoutSettingsHasNone) {
