@@ -10,6 +10,7 @@
 #include "formats/tokenizer_file.h"
 #include "src/engine_impl.h"
 #include "src/load_model.h"
+#include "src/model/forward.h"
 #include "src/model/synthetic.h"
 #include "src/placement_proof.h"
 #include "src/weight_placement.h"
@@ -91,6 +92,17 @@ model::Attention::Settings attention_settings(const EngineOptions& options) {
       break;
   }
   return settings;
+}
+
+std::shared_ptr<model::Forward> Engine::Impl::forward() const {
+  const std::lock_guard lock(making);  // not `turn`, which a prompt of another session may hold
+  auto forward = made.lock();
+  if (!forward) {
+    forward = std::make_shared<model::Forward>(
+        model->config, model->weights, attention_settings(options), options.prefill_chunk, *team);
+    made = forward;
+  }
+  return forward;
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -62,7 +62,7 @@ struct EngineOptions {
 using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 /// A loaded model: weights, tokenizer and the threads that compute. Immutable; any number of
-/// sessions may share it, and take turns.
+/// sessions may share it and its buffers, and take turns.
 class Engine {
  public:
   /// path: a leyden container, the directory of an original checkpoint, or a GGUF file (its first

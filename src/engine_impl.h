@@ -14,6 +14,10 @@
 #include "src/text/generation_config.h"
 #include "src/text/tokenizer.h"
 
+namespace leyden::model {
+class Forward;
+}
+
 namespace leyden {
 
 struct Engine::Impl {
@@ -24,7 +28,12 @@ struct Engine::Impl {
   text::ChatFormat chat_format = text::ChatFormat::kV3;
   text::GenerationConfig generation;
   std::vector<std::string> warnings;
-  mutable std::mutex turn;                  // sessions compute one at a time: they share the team
+  /// The pass through the model, with its buffers, that all sessions there are share: made for the
+  /// first, gone with the last. Errors: std::bad_alloc.
+  std::shared_ptr<model::Forward> forward() const;
+  mutable std::mutex making;  // of it
+  mutable std::weak_ptr<model::Forward> made;
+  mutable std::mutex turn;  // sessions compute one at a time: they share the team and the buffers
   mutable bool cache_is_misplaced = false;  // options.warn has heard of it; guarded by `turn`
 };
 

@@ -10,12 +10,12 @@
 
 namespace leyden {
 
-/// What a model needs, before anything of it is read.
+/// What a model and one session need, before anything of it is read.
 struct MemoryPlan {
   std::uint64_t weights = 0;
   std::uint64_t cache = 0;  // of the context
   std::int64_t context = 0;
-  std::uint64_t buffers = 0;  // of a session
+  std::uint64_t buffers = 0;  // of all sessions
 
   std::uint64_t total() const { return weights + cache + buffers; }
 };

@@ -20,8 +20,7 @@ struct Session::Impl {
               std::vector<float>(static_cast<std::size_t>(shared.model->config.vocab_size)),
               model::KvCache(shared.model->config, attention_settings(shared.options).cache,
                              shared.team->crew().nodes_to_share())},
-        forward(shared.model->config, shared.model->weights, attention_settings(shared.options),
-                shared.options.prefill_chunk, *shared.team) {
+        forward(shared.forward()) {
     state.tokens.reserve(static_cast<std::size_t>(shared.options.context));
   }
 
@@ -39,7 +38,8 @@ struct Session::Impl {
   std::shared_ptr<const Engine> engine;
   const Engine::Impl& shared;
   SessionState state;  // its tokens have the room of the whole context, and never move
-  model::Forward forward;
+  std::shared_ptr<model::Forward> forward;
+  model::Profile profile;
   int proven_pages = 0;  // of the cache
 };
 
@@ -84,7 +84,7 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
     return SessionStatus::kStopped;
   };
   for (std::int32_t done = 0; done < total;) {
-    const std::int32_t n = std::min(forward.chunk(), total - done);
+    const std::int32_t n = std::min(forward->chunk(), total - done);
     const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
     model::Forward::LayerProgress between_layers;
     if (progress) {
@@ -98,7 +98,8 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
                           ? all_logits + static_cast<std::size_t>(done) * logits.size()
                           : logits.data();
     const int n_logits = all_logits != nullptr ? n : done + n == total ? 1 : 0;
-    if (!forward.run(chunk, position(), state.cache, n_logits, to, trace, between_layers)) {
+    if (!forward->run(chunk, position(), state.cache, n_logits, to, trace, profile,
+                      between_layers)) {
       return stopped();
     }
     done += n;
@@ -197,7 +198,7 @@ SessionStatus Session::append_noise(std::int32_t n) {
   return SessionStatus::kOk;
 }
 
-model::Profile& Session::profile() { return impl_->forward.profile(); }
+model::Profile& Session::profile() { return impl_->profile; }
 
 model::TokenCost Session::decode_cost() const {
   return model::decode_cost(

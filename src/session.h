@@ -25,7 +25,8 @@ enum class SessionStatus {
   kStopped,      // the caller's progress function said so; the chunks that were done stay
 };
 
-/// One conversation with a model: its KV cache and position. Not for several threads at once.
+/// One conversation with a model: its KV cache and position. Not for several threads at once. The
+/// buffers that it computes with are shared by all sessions of the engine, which take turns.
 class Session {
  public:
   /// Called between chunks of a prompt, and between the layers of a chunk, with how many tokens'
@@ -33,7 +34,7 @@ class Session {
   /// or load a session of the same engine, which would wait for this prefill to end.
   using PrefillProgress = std::function<bool(int done, int total)>;
 
-  /// Throws std::bad_alloc when the buffers don't fit.
+  /// Throws std::bad_alloc when the buffers don't fit, which the engine's first session makes.
   explicit Session(std::shared_ptr<const Engine> engine);
   ~Session();
   Session(Session&&) noexcept;

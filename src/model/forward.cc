@@ -111,7 +111,7 @@ Forward::Forward(const formats::ModelConfig& config, const ModelWeights& weights
 }
 
 bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_position,
-                  const KvCache& cache, int n_logits, float* logits, Trace* trace,
+                  const KvCache& cache, int n_logits, float* logits, Trace* trace, Profile& profile,
                   const LayerProgress& progress) {
   const auto n = static_cast<int>(tokens.size());
   if (trace != nullptr) trace->layers.resize(w_.layers.size());
@@ -121,18 +121,17 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::int32_t first_posit
     if (layer > 0 && progress && !progress(layer)) return false;
     const LayerWeights& w = w_.layers[layer];
     LayerTrace* const layer_trace = trace != nullptr ? &trace->layers[layer] : nullptr;
-    profile_.enter(Part::kRest, Step::kNormalize);
+    profile.enter(Part::kRest, Step::kNormalize);
     normalize(w.attn_norm, 0, n);
-    attention_.run(*team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace,
-                   profile_);
-    profile_.enter(Part::kRest, Step::kNormalize);
+    attention_.run(*team_, static_cast<int>(layer), w, cache, in_, x_.data(), layer_trace, profile);
+    profile.enter(Part::kRest, Step::kNormalize);
     normalize(w.ffn_norm, 0, n);
-    profile_.enter(w.mlp ? Part::kDense : Part::kExperts, Step::kProducts);
-    feed_forward(w, n, layer_trace);
+    profile.enter(w.mlp ? Part::kDense : Part::kExperts, Step::kProducts);
+    feed_forward(w, n, layer_trace, profile);
   }
-  profile_.enter(Part::kHead, Step::kProducts);
+  profile.enter(Part::kHead, Step::kProducts);
   if (n_logits > 0) compute_logits(n - n_logits, n_logits, logits);
-  profile_.enter(Part::kRest, Step::kOther);
+  profile.enter(Part::kRest, Step::kOther);
   return true;
 }
 
@@ -165,24 +164,26 @@ void Forward::normalize(const float* weight, int first_token, int n_tokens) {
   });
 }
 
-void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trace) {
+void Forward::feed_forward(const LayerWeights& w, int n_tokens, LayerTrace* trace,
+                           Profile& profile) {
   if (w.mlp) {
     ffn_.run_dense(*team_, *w.mlp, in_, n_tokens, x_.data());
     if (trace != nullptr) trace->experts.resize(trace->experts.size() + index(n_tokens));
     return;
   }
-  choose_experts(*w.moe, n_tokens, trace);
-  profile_.enter(Step::kProducts);
+  choose_experts(*w.moe, n_tokens, trace, profile);
+  profile.enter(Step::kProducts);
   const std::size_t n_choices = index(n_tokens) * index(c_.num_experts_per_tok);
   ffn_.run_moe(*team_, *w.moe, in_, n_tokens, std::span(choices_).first(n_choices), x_.data());
 }
 
-void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace) {
+void Forward::choose_experts(const MoeWeights& w, int n_tokens, LayerTrace* trace,
+                             Profile& profile) {
   const std::size_t n_experts = index(c_.n_routed_experts);
   const std::size_t n_chosen = index(c_.num_experts_per_tok);
   const Linear router = {w.router, {&in_}, router_logits_.data(), c_.n_routed_experts};
   multiply(*team_, scratch_, {&router, 1});
-  profile_.enter(Step::kRoute);
+  profile.enter(Step::kRoute);
   team_->run(n_tokens, [&](int t, int worker) {
     route(c_, {router_logits_.data() + index(t) * n_experts, n_experts}, w.router_bias,
           {router_scratch_.data() + index(worker) * 2 * n_experts, 2 * n_experts},

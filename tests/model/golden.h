@@ -75,12 +75,13 @@ inline std::vector<float> logits_of(const LoadedModel& model, const Attention::S
   KvCache cache(model.config, settings.cache);
   cache.reserve(0, static_cast<std::int32_t>(tokens.size()));
   Forward forward(model.config, model.weights, settings, chunk, team);
+  Profile profile;
   const auto vocab = static_cast<std::size_t>(model.config.vocab_size);
   std::vector<float> logits(tokens.size() * vocab);
   for (std::size_t done = 0; done < tokens.size();) {
     const std::size_t n = std::min(tokens.size() - done, static_cast<std::size_t>(chunk));
     forward.run(std::span(tokens).subspan(done, n), static_cast<std::int32_t>(done), cache,
-                static_cast<int>(n), logits.data() + done * vocab, trace);
+                static_cast<int>(n), logits.data() + done * vocab, trace, profile);
     done += n;
   }
   return logits;

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <vector>
 
 #include "formats/recipe_file.h"
 #include "src/engine_impl.h"
+#include "src/model/kv_cache.h"
 #include "src/model/planned_weights.h"
 #include "src/model/synthetic.h"
 #include "src/session.h"
@@ -41,6 +43,27 @@ TEST(MemoryPlan, CountsTheBuffersOfEveryThread) {
   EXPECT_GE(buffers, planned);
   EXPECT_LE(buffers, planned + kAlignment);
   EXPECT_GT(planned, 2 * kAlignment);
+}
+
+TEST(MemoryPlan, SessionsShareTheBuffersAndTheLastOneGivesThemBack) {
+  EngineOptions options;
+  options.threads = 2;
+  const auto engine = demo(options);
+  const std::uint64_t planned = plan_memory(engine->config(), engine->impl().model->weights, 0,
+                                            options, engine->impl().team->crew())
+                                    .buffers;
+  const std::uint64_t before = mapped_bytes();
+  std::vector<Session> sessions;
+  sessions.emplace_back(engine);
+  sessions.front().decode(5);
+  const std::uint64_t with_one = mapped_bytes();
+  EXPECT_GE(with_one - before, planned);
+  for (std::int32_t i = 0; i < 50; ++i) sessions.push_back(sessions.front().fork());
+  for (Session& session : sessions) session.decode(7);
+  // A page of the cache for each, and some kilobytes.
+  EXPECT_LT(mapped_bytes() - with_one, 51 * 2 * sessions.front().cache().page_bytes());
+  sessions.clear();
+  EXPECT_LT(mapped_bytes(), before + planned / 2);
 }
 
 TEST(MemoryPlan, GrowsWithNodesAndWithTheChunk) {

@@ -56,11 +56,13 @@ std::vector<float> logits_after_noise(const LoadedModel& model, runtime::ThreadT
   cache.reserve(0, kTokens + 3);
   fill_cache(model.config, cache, 0, kTokens, team);
   Forward forward(model.config, model.weights, settings, 2, team);
+  Profile profile;
   const auto vocab = static_cast<std::size_t>(model.config.vocab_size);
   std::vector<float> logits(3 * vocab);
   const std::vector<std::int32_t> tokens = {7, 11, 13};
-  forward.run(std::span(tokens).first(1), kTokens, cache, 1, logits.data(), nullptr);
-  forward.run(std::span(tokens).subspan(1), kTokens + 1, cache, 2, logits.data() + vocab, nullptr);
+  forward.run(std::span(tokens).first(1), kTokens, cache, 1, logits.data(), nullptr, profile);
+  forward.run(std::span(tokens).subspan(1), kTokens + 1, cache, 2, logits.data() + vocab, nullptr,
+              profile);
   return logits;
 }
 

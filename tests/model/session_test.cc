@@ -251,6 +251,43 @@ TEST_F(DemoTest, StopsAPrefillBetweenLayersAndGoesOnFromTheChunkBefore) {
   EXPECT_TRUE(std::ranges::equal(session.logits(), whole.logits()));
 }
 
+/// The logits after a prompt, and after each of 30 more tokens.
+class Talk {
+ public:
+  Talk(const std::shared_ptr<const Engine>& engine, std::int32_t first_token, std::size_t n_prompt)
+      : session_(engine), n_prompt_(n_prompt), tokens_(n_prompt + 30) {
+    std::iota(tokens_.begin(), tokens_.end(), first_token);
+  }
+  /// Takes the next step; false if there is none.
+  bool go_on() {
+    const auto position = static_cast<std::size_t>(session_.position());
+    if (position == tokens_.size()) return false;
+    session_.prefill(std::span(tokens_).subspan(position, position == 0 ? n_prompt_ : 1));
+    logits_.emplace_back(session_.logits().begin(), session_.logits().end());
+    return true;
+  }
+  const std::vector<std::vector<float>>& logits() const { return logits_; }
+
+ private:
+  Session session_;
+  std::size_t n_prompt_;
+  std::vector<std::int32_t> tokens_;
+  std::vector<std::vector<float>> logits_;
+};
+
+TEST_F(DemoTest, SessionsInTurnComputeWhatEachDoesAlone) {
+  EngineOptions options = small_options();
+  options.threads = 16;  // so many begin with the keys that were chosen last
+  const auto demo = Engine::load(kDemo + "/checkpoint", options);
+  // What the longer one has chosen, the shorter one has no keys for.
+  Talk one(demo, 100, 150), other(demo, 900, 300);
+  while (one.go_on() && other.go_on()) continue;
+  Talk one_alone(demo->with(options), 100, 150), other_alone(demo->with(options), 900, 300);
+  while (one_alone.go_on() && other_alone.go_on()) continue;
+  EXPECT_EQ(one.logits(), one_alone.logits());
+  EXPECT_EQ(other.logits(), other_alone.logits());
+}
+
 TEST_F(DemoTest, RefusesTokensOutsideTheVocabulary) {
   Session session(engine("int8"));
   EXPECT_THROW(session.decode(2048), std::out_of_range);
