@@ -2,7 +2,7 @@
 #include <leyden/chat.h>
 
 #include <cstdio>
-#include <exception>
+#include <stdexcept>
 #include <string_view>
 
 int main(int argc, char** argv) {
@@ -22,8 +22,9 @@ int main(int argc, char** argv) {
       std::fwrite(text.data(), 1, text.size(), stdout);
       std::fflush(stdout);
     };
-    chat.answer(sampler, {}, events);
+    const leyden::Generation answer = chat.answer(sampler, {}, events);
     std::puts("");
+    if (answer.finish == leyden::Finish::kError) throw std::runtime_error(answer.error);
   } catch (const std::exception& error) {  // one sentence: file, tensor or field, what is wrong
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

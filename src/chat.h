@@ -42,10 +42,10 @@ class Chat {
   /// call) or, in V3.2, a developer's, and appends the answer. But for V3.2, system messages may
   /// follow it, and a developer's messages are system messages.
   /// Tool calls are recognised if the messages offer tools (text::attach_tools).
-  /// What an interrupted answer had said stays part of the conversation; if it was interrupted
-  /// before its first token, no message is appended.
-  /// Errors: text::ChatError, also for another last message; ContextFull. The messages are then as
-  ///         they were.
+  /// What an interrupted answer had said, or one that ended for want of memory, stays part of the
+  /// conversation; if it was interrupted before its first token, no message is appended.
+  /// Errors: text::ChatError, also for another last message; ContextFull; those of generate(). The
+  ///         messages are then as they were.
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 

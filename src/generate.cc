@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <stdexcept>
 
 #include "formats/named.h"
@@ -16,11 +17,27 @@ namespace {
 
 using runtime::Clock, runtime::seconds_since;
 
-constexpr std::array<formats::Named<Finish>, 3> kFinishes = {{
+constexpr std::array<formats::Named<Finish>, 4> kFinishes = {{
     {"stop", Finish::kStop},
     {"length", Finish::kLength},
     {"interrupt", Finish::kInterrupt},
+    {"error", Finish::kError},
 }};
+
+/// As decode(), but without room or memory for the token the answer ends.
+bool append(Session& session, text::TokenId token, Generation& out) {
+  try {
+    if (session.decode(token) == SessionStatus::kOk) return true;
+    out.finish = Finish::kLength;
+  } catch (const std::bad_alloc&) {
+    out.finish = Finish::kError;
+    out.error = "there is not enough memory for a conversation this long";
+  } catch (const std::exception& error) {
+    out.finish = Finish::kError;
+    out.error = error.what();
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -66,10 +83,7 @@ Generation generate(Session& session, std::span<const text::TokenId> prompt, tex
       out.finish = Finish::kInterrupt;
       break;
     }
-    if (session.decode(token) == SessionStatus::kContextFull) {
-      out.finish = Finish::kLength;
-      break;
-    }
+    if (!append(session, token, out)) break;
   }
   text.finish();
   out.content = text.content();

@@ -20,8 +20,9 @@ enum class Finish {
   kStop,       // the model ended it, or a stop string did
   kLength,     // max_tokens, or the context is full
   kInterrupt,  // the caller wanted no more
+  kError,      // the next token couldn't be computed: Generation::error says why
 };
-/// "stop", "length", "interrupt".
+/// "stop", "length", "interrupt", "error".
 std::string_view name(Finish finish);
 
 /// Which part of an answer a piece of text belongs to.
@@ -48,13 +49,15 @@ struct Generation {
   std::string content, reasoning;
   std::vector<text::ToolCall> tool_calls;
   Finish finish = Finish::kStop;
+  std::string error;      // of kError: a sentence, as the exception's
   int prompt_tokens = 0;  // computed now; those found in the session's context not counted
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
 /// Appends `prompt` (at least one token) to the session and lets the model answer. Afterwards the
 /// session holds the prompt and every token of the answer but, possibly, the last.
-/// Errors: std::runtime_error if the prompt doesn't fit the context.
+/// Errors: std::runtime_error if the prompt doesn't fit the context, and those of Session::prefill
+/// for the prompt. One in the middle of the answer ends it (Finish::kError); what is there, stays.
 Generation generate(Session& session, std::span<const text::TokenId> prompt, text::Sampler& sampler,
                     const GenerationOptions& options, const GenerationEvents& events);
 

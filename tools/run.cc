@@ -126,18 +126,19 @@ int run_run(const RunOptions& run) {
   std::fflush(out);
   if (std::ferror(out)) throw std::runtime_error("can't write the answer");
 
-  const int status = result.finish == Finish::kInterrupt ? kInterruptStatus : 0;
-  if (run.json_file.empty()) return status;
-  write_json(run.json_file, {{"text", result.content},
-                             {"reasoning", result.reasoning},
-                             {"tool_calls", tool_calls_json(result.tool_calls)},
-                             {"tokens", result.tokens},
-                             {"finish", name(result.finish)},
-                             {"prompt_tokens", result.prompt_tokens},
-                             {"generated_tokens", result.tokens.size()},
-                             {"prefill_seconds", result.prefill_seconds},
-                             {"decode_seconds", result.decode_seconds}});
-  return status;
+  if (!run.json_file.empty()) {
+    write_json(run.json_file, {{"text", result.content},
+                               {"reasoning", result.reasoning},
+                               {"tool_calls", tool_calls_json(result.tool_calls)},
+                               {"tokens", result.tokens},
+                               {"finish", name(result.finish)},
+                               {"prompt_tokens", result.prompt_tokens},
+                               {"generated_tokens", result.tokens.size()},
+                               {"prefill_seconds", result.prefill_seconds},
+                               {"decode_seconds", result.decode_seconds}});
+  }
+  if (result.finish == Finish::kError) throw std::runtime_error(result.error);
+  return result.finish == Finish::kInterrupt ? kInterruptStatus : 0;
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Tests how `leyden chat` keeps conversations, and what it does in a pipe: chat_sessions_test.sh LEYDEN
+# Tests how `leyden chat` keeps conversations, and what it does in a pipe:
+# chat_sessions_test.sh LEYDEN [SANITIZERS]
 # shellcheck disable=SC2317  # tests are called by name
 leyden=$1
+sanitizers=${2-}
 source "$(dirname "$0")/terminal_lib.sh"
 
 sessions() { find "$XDG_STATE_HOME/leyden/sessions" -name '*.json' 2>/dev/null; }
@@ -753,6 +755,21 @@ test_ctrl_c_ends_run_and_a_pipe_with_status_130() {
   equals "$(grep -c "15" "$work/out")" 0
   is_ended_by_ctrl_c chat --resume "$(talk_in_a_file)"
   grep -q "called Mia" "$work/home/talk.json" || fail "what was said isn't kept"
+}
+test_an_answer_that_memory_ends_is_written_with_status_1() {
+  [[ -z $sanitizers ]] || return 0 # they allocate on their own, and end where there is nothing left
+  : >"$work/out"
+  LEYDEN_ISA=scalar "$leyden" run -p "Tell me a story about a fox named Mia." --json "$work/answer.json" \
+    --greedy -t 1 --logit-bias 1=-1000 >"$work/out" 2>"$work/err" &
+  local pid=$! status
+  waits answers_at_length || fail "there is no answer"
+  prlimit --pid "$pid" --as=$((1024 * $(awk '/^VmSize/ {print $2}' "/proc/$pid/status"))):unlimited
+  wait "$pid"
+  status=$?
+  equals "$status" 1
+  says err "leyden: there is not enough memory for a conversation this long"
+  says answer.json '"finish":"error"'
+  says answer.json "called Mia"
 }
 talk_in_a_file() {
   printf 'What is 2 + 3?\n/save %s\n' "$work/home/talk.json" | pipe

@@ -368,7 +368,7 @@ test_a_file_goes_before_the_next_message() {
   sees "[file name]: notes.txt"
   sees "The key is 漢字."
 }
-test_an_answer_that_memory_ends_leaves_a_sentence_and_the_conversation() {
+test_an_answer_that_memory_ends_is_kept_with_a_sentence() {
   [[ -z $sanitizers ]] || return 0 # they allocate on their own, and end where there is nothing left
   local pid
   endless
@@ -378,10 +378,12 @@ test_an_answer_that_memory_ends_leaves_a_sentence_and_the_conversation() {
   prlimit --pid "$pid" --as=$((1024 * $(awk '/^VmSize/ {print $2}' "/proc/$pid/status"))):unlimited
   sees "not enough memory for a conversation this long"
   screen | grep -qx "there is not enough memory .*" || fail "it isn't a line of its own"
+  sees "[the answer ends here; what was said is kept. /undo takes it back]"
   prlimit --pid "$pid" --as=unlimited
   prompts
+  grep -q "called Mia" "$HOME"/state/leyden/sessions/*.json || fail "it isn't kept"
   enter "/undo"
-  sees "there is no message to take back"
+  sees "[taken back: Tell me a story"
 }
 test_a_full_context_is_said_with_what_to_do() {
   start --greedy --context 64

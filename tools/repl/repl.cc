@@ -201,6 +201,10 @@ void Repl::report(const Generation& generation) {
   const bool full = session.position() >= session.capacity();
   if (generation.finish == Finish::kInterrupt) {
     printer_.note("[stopped; what was said is kept. /regen answers anew, /undo takes it back]");
+  } else if (generation.finish == Finish::kError) {
+    printer_.complain(generation.error);
+    printer_.note("[the answer ends here; what was said is kept. /undo takes it back]");
+    exit_code_ = printer_.conversing() ? 0 : 1;
   } else if (generation.finish == Finish::kLength && full) {
     printer_.note(fmt::format(
         "[the context of {} tokens is full, so the answer ends here. /undo makes room, /clear "
