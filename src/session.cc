@@ -34,6 +34,11 @@ struct Session::Impl {
   /// Makes room for n more tokens, so that adding them allocates nothing.
   void reserve(std::int32_t n) { state.cache.reserve(position(), position() + n); }
   void prove_new_pages();
+  /// Gives back what was promised to tokens that nobody will write.
+  struct Promise {
+    Impl& session;
+    ~Promise() { session.state.cache.truncate(session.position()); }
+  };
 
   std::shared_ptr<const Engine> engine;
   const Engine::Impl& shared;
@@ -77,12 +82,9 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
 
   const std::lock_guard lock(shared.turn);
   reserve(total);  // in turn: what is promised is written to before another session asks
+  const Promise promise{*this};
   const auto bound = shared.team->bind_caller();
   std::vector<float>& logits = state.logits;
-  const auto stopped = [&] {
-    state.cache.truncate(position());  // the rest was promised, but nobody will write to it
-    return SessionStatus::kStopped;
-  };
   for (std::int32_t done = 0; done < total;) {
     const std::int32_t n = std::min(forward->chunk(), total - done);
     const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
@@ -100,13 +102,13 @@ SessionStatus Session::Impl::append(std::span<const std::int32_t> tokens,
     const int n_logits = all_logits != nullptr ? n : done + n == total ? 1 : 0;
     if (!forward->run(chunk, position(), state.cache, n_logits, to, trace, profile,
                       between_layers)) {
-      return stopped();
+      return SessionStatus::kStopped;
     }
     done += n;
     // One by one: they may be the session's own.
     for (const std::int32_t token : chunk) state.tokens.push_back(token);
     if (done < total) forget_logits();  // in case the caller stops here
-    if (done < total && progress && !progress(done, total)) return stopped();
+    if (done < total && progress && !progress(done, total)) return SessionStatus::kStopped;
   }
   if (all_logits != nullptr) {
     const float* const last = all_logits + static_cast<std::size_t>(total - 1) * logits.size();

@@ -43,7 +43,7 @@ class Session {
   /// Appends tokens to the context; afterwards logits() are those of the last one.
   /// tokens: each in [0, vocab_size), at least one.
   /// Errors, with nothing changed: std::runtime_error if there is no memory for the cache,
-  /// std::bad_alloc.
+  /// std::bad_alloc. What `progress` throws ends the prefill as its false does.
   SessionStatus prefill(std::span<const std::int32_t> tokens, const PrefillProgress& progress = {});
 
   /// Appends one token. The same as prefill of one.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <stdexcept>
 
 #include "formats/checkpoint.h"
 #include "formats/container_reader.h"
@@ -249,6 +250,19 @@ TEST_F(DemoTest, StopsAPrefillBetweenLayersAndGoesOnFromTheChunkBefore) {
   ASSERT_EQ(session.position(), 32);
   session.prefill(std::span(tokens).subspan(32));
   EXPECT_TRUE(std::ranges::equal(session.logits(), whole.logits()));
+}
+
+TEST_F(DemoTest, AProgressThatThrowsEndsAPrefillAsOneThatStopsIt) {
+  Session session(engine("int8"));
+  const std::vector<std::int32_t> tokens(700, 5);
+  const auto fail = [](int done, int) -> bool {
+    if (done < 64) return true;
+    throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(session.prefill(tokens, fail), std::runtime_error);
+  EXPECT_EQ(session.position(), 64);
+  EXPECT_EQ(session.cache().n_pages(), 2);
+  EXPECT_EQ(session.decode(5), SessionStatus::kOk);
 }
 
 /// The logits after a prompt, and after each of 30 more tokens.
