@@ -10,4 +10,4 @@ if setarch -R true 2>/dev/null; then launcher=(setarch -R); fi
 export TSAN_OPTIONS=suppressions=$PWD/cmake/tsan.suppressions LEYDEN_ISA=avx2
 "${launcher[@]}" build/tsan/tests/runtime/leyden_runtime_tests --gtest_brief=1
 "${launcher[@]}" build/tsan/tests/model/leyden_model_tests --gtest_brief=1 \
-  --gtest_filter='*Determinism*:DemoTest.Answers*:ContainerTest.ComputesWhat*:SessionFork*:KvCache*'
+  --gtest_filter='*Determinism*:DemoTest.Answers*:DemoTest.SessionsOf*:ContainerTest.ComputesWhat*:SessionFork*:KvCache*'

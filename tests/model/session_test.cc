@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 
 #include "formats/checkpoint.h"
 #include "formats/container_reader.h"
@@ -300,6 +302,23 @@ TEST_F(DemoTest, SessionsInTurnComputeWhatEachDoesAlone) {
   while (one_alone.go_on() && other_alone.go_on()) continue;
   EXPECT_EQ(one.logits(), one_alone.logits());
   EXPECT_EQ(other.logits(), other_alone.logits());
+}
+
+TEST_F(DemoTest, SessionsOfSeveralThreadsTakeTurns) {
+  const auto demo = engine("int8");
+  Talk alone(demo, 40, 8);
+  while (alone.go_on()) continue;
+  std::array<std::vector<std::vector<float>>, 3> logits;
+  std::vector<std::jthread> threads;
+  for (auto& mine : logits) {
+    threads.emplace_back([&demo, &mine] {
+      Talk talk(demo, 40, 8);
+      while (talk.go_on()) continue;
+      mine = talk.logits();
+    });
+  }
+  threads.clear();  // joins
+  for (const auto& mine : logits) EXPECT_EQ(mine, alone.logits());
 }
 
 TEST_F(DemoTest, RefusesTokensOutsideTheVocabulary) {
