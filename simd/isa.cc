@@ -48,7 +48,7 @@ constexpr std::uint32_t bits(std::initializer_list<int> positions) {
 /// What a level needs beside those below it.
 constexpr CpuFeatures kNeeded[] = {
     {},
-    {.ecx1 = bits({12 /*FMA*/, 28 /*AVX*/, 29 /*F16C*/}),
+    {.ecx1 = bits({12 /*FMA*/, 23 /*POPCNT*/, 28 /*AVX*/, 29 /*F16C*/}),
      .ebx7 = bits({5 /*AVX2*/}),
      .saved_states = bits({1 /*XMM*/, 2 /*YMM*/})},
     {.ebx7 = bits({16 /*F*/, 17 /*DQ*/, 30 /*BW*/, 31 /*VL*/}),

@@ -72,6 +72,8 @@ TEST(IsaTest, LevelsAskForWhatTheyUseAndNoMore) {
   cpu.saved_states = 0x7;
   cpu.ecx1 = bits({12, 28, 29});
   cpu.ebx7 = bits({5});
+  EXPECT_EQ(best_of(cpu), Isa::kScalar) << "whose bits aren't counted";
+  cpu.ecx1 |= bits({23});
   EXPECT_EQ(best_of(cpu), Isa::kAvx2);
   cpu.ebx7 |= bits({16, 17, 30, 31});
   EXPECT_EQ(best_of(cpu), Isa::kAvx2) << "whose registers aren't saved";
