@@ -49,7 +49,7 @@ struct IndexProblem {
       std::fill_n(keys.begin(), dim, -5.0f);
       for (int d = 0; d < dim; ++d) keys[at(dim + d)] = d % 2 == 0 ? 5.0f : -5.0f;
     }
-    std::fill_n(x.begin(), dim, -2.0f);  // codes of -127
+    std::fill_n(x.begin(), dim, -2.0f);  // codes of -63
     q.resize(at(n_values));
     q_start.resize(at(n_queries * n_heads));
     kernels(Isa::kScalar)
