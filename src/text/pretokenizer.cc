@@ -19,7 +19,9 @@ namespace leyden::text {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 1 << 16;
-// How long a match may be tried, in PCRE2's steps: its own default, and more for a long text.
+// How long a match may be tried from one place, in PCRE2's steps: its own default, and more for a
+// long text. It counts anew at every place, and reading a run of any length is one step: a pattern
+// that reads the whole rest at each takes time by the square of the text, and PCRE2 doesn't tell.
 constexpr std::size_t kMinSteps = 10'000'000;
 constexpr std::size_t kStepsPerByte = 4;
 

@@ -25,7 +25,7 @@ class Pretokenizer {
   /// Calls `use` with every piece, from left to right; joined they are `text`, none is empty.
   /// `text` must be well-formed UTF-8.
   /// Errors: formats::LoadError if a pattern exceeds PCRE2's limits on this text, which those of
-  ///         real tokenizers don't.
+  ///         real tokenizers don't. These limits stop exponential patterns, not quadratic ones.
   void split(std::string_view text, const std::function<void(std::string_view)>& use) const;
 
  private:
