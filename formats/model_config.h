@@ -76,8 +76,9 @@ struct ModelConfig {
   double routed_scaling_factor = 1;
 
   int index_n_heads = 0;
-  int index_head_dim = 0;  // a power of two, for the Hadamard rotation; its rope part comes first
-  int index_topk = 0;      // 0: no indexer, every cached token is attended to
+  // A power of two from 4 to 128, for the Hadamard rotation; its rope part comes first.
+  int index_head_dim = 0;
+  int index_topk = 0;  // 0: no indexer, every cached token is attended to
   bool indexer_rope_interleave = false;
 
   bool ue8m0_scales = false;  // FP8 scales are powers of two (NUMERICS 7.3)
@@ -100,8 +101,8 @@ struct ModelConfig {
 ModelConfig parse_model_config(std::string_view text, const std::string& file_name);
 
 /// Refuses a config whose values are absurd or contradict each other: ranges, even RoPE width,
-/// power-of-two indexer width, groups that divide the experts, enough experts in allowed groups.
-/// Errors: LoadError naming `file_name` and the fields.
+/// power-of-two indexer width that the kernels have room for, groups that divide the experts,
+/// enough experts in allowed groups. Errors: LoadError naming `file_name` and the fields.
 void check_model_config(const ModelConfig& config, const std::string& file_name);
 
 /// A config.json that parse_model_config() reads back to an equal ModelConfig.

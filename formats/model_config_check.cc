@@ -6,6 +6,7 @@
 
 #include "formats/load_error.h"
 #include "formats/model_config.h"
+#include "simd/index_tile.h"
 
 namespace leyden::formats {
 namespace {
@@ -94,7 +95,7 @@ void check_indexer(const ModelConfig& c, const Checker& check) {
   if (!c.has_indexer()) return;
   check.range("index_topk", c.index_topk, 1, kMaxTokens);
   check.range("index_n_heads", c.index_n_heads, 1, kMaxCount);
-  check.range("index_head_dim", c.index_head_dim, 2, 1024);
+  check.range("index_head_dim", c.index_head_dim, simd::kMinIndexDim, simd::kMaxIndexDim);
   check.require(std::has_single_bit(static_cast<unsigned>(c.index_head_dim)),
                 fmt::format("field 'index_head_dim' is {}, expected a power of two for the "
                             "Hadamard rotation",

@@ -12,9 +12,10 @@ namespace leyden::simd {
 /// A tile begins at a 64-byte line.
 enum class IndexFormat { kF32, kBf16, kInt8 };
 
-/// dim is a power of two (for the Hadamard rotation) from 4 to kMaxIndexDim.
+/// dim is a power of two (for the Hadamard rotation) from kMinIndexDim to kMaxIndexDim; whoever
+/// reads a model's sizes refuses others (formats/model_config_check.cc).
+constexpr int kMinIndexDim = 4;
 constexpr int kMaxIndexDim = 128;
-constexpr int kMaxIndexHeads = 64;
 
 /// Query codes lie in [-63, 63]: 2 * 255 * 63 < 2^15, so that AVX2's vpmaddubsw can't saturate on
 /// keys of 8 bits. A head's rounding error is then 1.2 % of its length (0.6 % with 127; 2.6 % for

@@ -225,6 +225,7 @@ TEST_F(HarmfulGgufTest, HyperparametersAreCheckedAgainstEachOther) {
   EXPECT_THAT(with("leading_dense_block_count", 4), HasSubstr("'first_k_dense_replace' is 4"));
   EXPECT_THAT(with("attention.indexer.top_k", 0), HasSubstr("top_k' is 0"));
   EXPECT_THAT(with("attention.indexer.key_length", 48), HasSubstr("a power of two"));
+  EXPECT_THAT(with("attention.indexer.key_length", 256), HasSubstr("a value from 4 to 128"));
   EXPECT_THAT(with("attention.key_length_mla", 16), HasSubstr("more than rope.dimension_count"));
   EXPECT_THAT(with("attention.key_length_mla", 64), HasSubstr("attn_k_b.weight' at byte"));
   EXPECT_THAT(with("attention.value_length_mla", 64), HasSubstr("attn_v_b.weight' at byte"));

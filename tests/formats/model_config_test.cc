@@ -170,6 +170,9 @@ TEST(ModelConfigTest, NamesWhatContradictsEachOther) {
   EXPECT_THAT(refusal_of("first_k_dense_replace", 62), HasSubstr("'first_k_dense_replace'"));
   EXPECT_THAT(refusal_of("qk_rope_head_dim", 63), HasSubstr("RoPE turns pairs"));
   EXPECT_THAT(refusal_of("index_head_dim", 96), HasSubstr("a power of two"));
+  for (const int beyond_kernels : {2, 256}) {
+    EXPECT_THAT(refusal_of("index_head_dim", beyond_kernels), HasSubstr("a value from 4 to 128"));
+  }
   EXPECT_THAT(refusal_of("index_head_dim", 32), HasSubstr("at least qk_rope_head_dim 64"));
   EXPECT_THAT(refusal_of("index_topk", nullptr), HasSubstr("'index_topk' is missing"));
   EXPECT_THAT(refusal_of("q_lora_rank", nullptr), HasSubstr("needs the query latent"));
