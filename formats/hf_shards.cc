@@ -25,7 +25,7 @@ HfShard open_shard(const fs::path& path) {
 }
 
 ShardMap read_index(const fs::path& path) {
-  const Json document = read_json_file(path);
+  const Json document = parse_json(read_regular_file(path), path.string());
   ShardMap shards;
   JsonField(document, path.string())
       .at("weight_map")

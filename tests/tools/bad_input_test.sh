@@ -174,9 +174,10 @@ test_deep_and_huge_json_is_refused() {
 # A pipe would wait for a writer, a link to itself is no file that isn't there.
 test_pipes_and_links_to_themselves_in_a_checkpoint_are_refused() {
   local demo=$source_dir/models/demo/checkpoint odd=$work/odd file
-  for file in config.json tokenizer.json tokenizer_config.json generation_config.json model.safetensors; do
+  for file in config.json tokenizer.json tokenizer_config.json generation_config.json model.safetensors \
+    model.safetensors.index.json; do
     rm -rf "$odd" && mkdir "$odd" && ln -s "$demo"/* "$odd"
-    rm "$odd/$file" && mkfifo "$odd/$file"
+    rm -f "$odd/$file" && mkfifo "$odd/$file"
     call run -m "$odd" -p x -n 1
     refuses "$odd/$file: is not a regular file"
     rm "$odd/$file" && ln -s "$odd/$file" "$odd/$file"
