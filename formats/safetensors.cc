@@ -16,24 +16,27 @@ namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 constexpr std::size_t kMaxDimensions = 8;
+constexpr std::int64_t kMaxTensorBytes = INT64_MAX / 2;  // so that rows may be rounded up
 
 [[noreturn]] void refuse(const std::string& file, const std::string& tensor,
                          const std::string& what) {
   throw LoadError(file, fmt::format("tensor '{}': {}", excerpt(tensor, 200), what));
 }
 
-/// Bytes of a tensor. Errors: LoadError if they exceed 64 bits.
+/// Bytes of a tensor. Errors: LoadError beyond kMaxTensorBytes.
 std::uint64_t bytes_of(const SafetensorsEntry& entry, const std::string& file) {
-  auto bytes = static_cast<std::uint64_t>(info(entry.type).block_bytes);
+  std::int64_t bytes = info(entry.type).block_bytes;
   // A dimension of 0 makes any product 0, so it must not hide an overflow of the others.
   for (const std::int64_t dimension : entry.shape) {
-    if (__builtin_mul_overflow(
-            bytes, static_cast<std::uint64_t>(std::max<std::int64_t>(1, dimension)), &bytes)) {
+    if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(1, dimension), &bytes) ||
+        bytes > kMaxTensorBytes) {
       refuse(file, entry.name,
              fmt::format("shape [{}] is too large", fmt::join(entry.shape, ", ")));
     }
   }
-  return std::count(entry.shape.begin(), entry.shape.end(), 0) > 0 ? 0 : bytes;
+  return std::count(entry.shape.begin(), entry.shape.end(), 0) > 0
+             ? 0
+             : static_cast<std::uint64_t>(bytes);
 }
 
 SafetensorsEntry read_entry(const std::string& name, const JsonField& fields,

@@ -102,6 +102,11 @@ TEST_F(SafetensorsTest, RefusesHeadersThatLie) {
   EXPECT_THAT(refusal_after("[2]", "[4294967296,4294967296,2]"), HasSubstr("is too large"));
   EXPECT_THAT(refusal_after("[2]", "[4611686018427387906]"), HasSubstr("is too large"));
   EXPECT_THAT(refusal_after("[2]", "[0,4611686018427387906]"), HasSubstr("is too large"));
+  for (const char* shape : {"[9223372036854775807,0]", "[4611686018427387904,2,0]"}) {
+    const std::string entry = R"({"dtype":"U8","shape":)" + std::string(shape);
+    EXPECT_THAT(refusal(safetensors_text(R"({"w":)" + entry + R"(,"data_offsets":[0,0]}})", 0)),
+                HasSubstr("is too large"));
+  }
   EXPECT_THAT(refusal_after("F32", "F33"), HasSubstr("unknown dtype 'F33'"));
   EXPECT_THAT(refusal_after("\"F32\"", "null"), HasSubstr("'w.dtype' is missing"));
   EXPECT_THAT(refusal_after("[0,8]", "[0,9]"), HasSubstr("cut off"));
