@@ -15,14 +15,6 @@
 namespace leyden::formats {
 namespace {
 
-/// Whether the file still has that name.
-bool is_named(int descriptor, const std::filesystem::path& path) {
-  struct stat opened {
-  }, found{};
-  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
-         opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
-}
-
 bool leads_to_same(const std::filesystem::path& a, const std::filesystem::path& b) {
   std::error_code missing;
   if (std::filesystem::equivalent(a, b, missing)) return true;
@@ -77,6 +69,13 @@ int open_locked(const std::filesystem::path& partial, const std::string& name, u
 
 }  // namespace
 
+bool is_named(int descriptor, const std::filesystem::path& path) {
+  struct stat opened {
+  }, found{};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
+         opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
+}
+
 std::filesystem::path place_of(const std::filesystem::path& path) {
   if (path.empty()) throw WriteError("''", "the name is empty, expected one of a file to write");
   constexpr int kMostLinks = 40;  // as the kernel follows
@@ -102,6 +101,7 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t size, un
     throw WriteError(path_.string(), "is no regular file, expected the name of a file to write");
   }
   descriptor_ = open_locked(partial_, path_.string(), mode);
+  was_named_ = is_named(descriptor_, partial_);
   has_kept_ = unfinished == Unfinished::kKeep && ::lseek(descriptor_, 0, SEEK_END) > 0;
   stays_ = has_kept_;
   if ((stays_ || ::ftruncate(descriptor_, 0) == 0) && try_reserve(size)) {
@@ -151,10 +151,15 @@ void OutputFile::reserve(std::uint64_t size) {
 
 OutputFile::~OutputFile() {
   const bool is_empty = ::lseek(descriptor_, 0, SEEK_END) == 0;
-  if (!stays_ || (is_empty && is_named(descriptor_, partial_))) {
+  if ((!stays_ && !lost_name()) || (is_empty && is_named(descriptor_, partial_))) {
     ::unlink(partial_.c_str());  // before the lock is given up
   }
   ::close(descriptor_);
+}
+
+void OutputFile::require_name() const {
+  if (!lost_name()) return;
+  throw WriteError(path_.string(), partial_.string() + " was removed or replaced meanwhile");
 }
 
 void OutputFile::fail(const std::string& action) const {
@@ -189,11 +194,13 @@ void OutputFile::resize(std::uint64_t size) {
 }
 
 void OutputFile::sync() {
+  require_name();
   if (::fdatasync(descriptor_) != 0) fail("write to disk");
 }
 
 void OutputFile::commit() {
   if (::fsync(descriptor_) != 0) fail("write to disk");
+  require_name();
   stays_ = true;  // what took hours isn't lost with its name
   if (::rename(partial_.c_str(), path_.c_str()) != 0) {
     fail("rename from " + partial_.string() + ", which is complete");

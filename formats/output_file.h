@@ -27,6 +27,10 @@ enum class Unfinished {
 /// Errors: WriteError if the name is empty or links lead in a circle.
 std::filesystem::path place_of(const std::filesystem::path& path);
 
+/// Whether what is open is what has that name now. False for every file of a file system whose
+/// inode numbers mean nothing.
+bool is_named(int descriptor, const std::filesystem::path& path);
+
 /// A file that comes into being whole or not at all: it grows as PATH.partial, and commit() makes
 /// it durable and gives it its name. PATH is place_of() the given name. Any number of threads may
 /// write and read different parts at once.
@@ -58,23 +62,28 @@ class OutputFile {
   void reserve(std::uint64_t size);
   /// Cuts or fills up with zeros to that size. Errors: WriteError.
   void resize(std::uint64_t size);
-  /// Makes what was written survive the machine. Errors: WriteError.
+  /// Makes what was written survive the machine. Errors: WriteError, also if somebody removed or
+  /// replaced PATH.partial, for then that is in vain.
   void sync();
 
   /// Syncs the data, renames PATH.partial to PATH and, where the file system can, syncs the
   /// directory. To be called once.
-  /// Errors: WriteError; PATH is then as it was before, unless only the last sync failed. If the
-  ///         name can't be given, PATH.partial stays.
+  /// Errors: WriteError, also as sync()'s; PATH is then as it was before, unless only the last sync
+  ///         failed. If the name can't be given, PATH.partial stays.
   void commit();
 
  private:
   /// False, with errno, if there is no room.
   bool try_reserve(std::uint64_t size);
+  bool lost_name() const { return was_named_ && !is_named(descriptor_, partial_); }
+  /// Errors: WriteError.
+  void require_name() const;
   [[noreturn]] void fail(const std::string& action) const;
 
   std::filesystem::path path_;
   std::filesystem::path partial_;
   int descriptor_ = -1;
+  bool was_named_ = false;  // PATH.partial, when opened
   bool has_kept_ = false;
   bool stays_ = false;  // PATH.partial, or it has its name already
 };

@@ -85,6 +85,7 @@ WriteJournal::WriteJournal(const std::filesystem::path& path,
     : path_(path), unfinished_(unfinished) {
   descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(path_, "create");
+  was_named_ = is_named(descriptor_, path_);
   bool is_begun = false;
   try {
     if (unfinished == Unfinished::kKeep) recover(ingredients);
@@ -94,15 +95,19 @@ WriteJournal::WriteJournal(const std::filesystem::path& path,
     }
     reserve(n_pieces);
   } catch (...) {
-    if (is_begun) ::unlink(path_.c_str());
+    if (is_begun) remove();
     ::close(descriptor_);
     throw;
   }
 }
 
 WriteJournal::~WriteJournal() {
+  if (unfinished_ == Unfinished::kDiscard) remove();
   ::close(descriptor_);
-  if (unfinished_ == Unfinished::kDiscard) ::unlink(path_.c_str());
+}
+
+void WriteJournal::remove() const {
+  if (!was_named_ || is_named(descriptor_, path_)) ::unlink(path_.c_str());
 }
 
 void WriteJournal::recover(std::span<const Ingredient> ingredients) {

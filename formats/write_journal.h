@@ -61,10 +61,13 @@ class WriteJournal {
   void recover(std::span<const Ingredient> ingredients);
   void start(std::span<const Ingredient> ingredients);
   void reserve(std::uint64_t n_pieces);
+  /// Unless it was removed, and what has its name now is another's.
+  void remove() const;
 
   std::filesystem::path path_;
   Unfinished unfinished_;
   int descriptor_ = -1;
+  bool was_named_ = false;  // path_, when opened
   std::vector<WrittenPiece> recovered_;
 };
 

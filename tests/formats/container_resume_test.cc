@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/formats/container_fixture.h"
 
 namespace leyden::formats {
@@ -89,6 +91,21 @@ TEST_F(ResumedContainerTest, TrustsOnlyItsOwnKind) {
   // Whoever doesn't ask for more begins anew.
   write_container(path_, kPiece);
   EXPECT_TRUE(read_text_file(path_) == whole());
+}
+
+TEST_F(ResumedContainerTest, WhoseFilesAreGoneLeavesThoseOfTheNextWriter) {
+  {
+    std::optional<ContainerWriter> first(std::in_place, path_, "int4", blobs(), kSpecs);
+    write_pieces(*first, kAll);
+    for (const char* name : {".partial", ".partial.journal"}) fs::remove(path_.string() + name);
+    ContainerWriter second = writer();
+    write_pieces(second, kEveryThird);
+    EXPECT_THAT([&] { first->finish(); },
+                ThrowsMessage<WriteError>(HasSubstr("was removed or replaced meanwhile")));
+    first.reset();
+  }
+  EXPECT_FALSE(fs::exists(path_));
+  EXPECT_GT(writer().recovered().size(), 0u);
 }
 
 TEST_F(ResumedContainerTest, IgnoresTheTornEndOfTheJournal) {

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -181,6 +182,21 @@ TEST_F(OutputFileTest, WhatCannotGetItsNameStays) {
         HasSubstr("out: can't rename from " + path.string() + ".partial, which is complete: "));
   }
   EXPECT_EQ(read_text_file(path.string() + ".partial"), "new");
+}
+
+TEST_F(OutputFileTest, WhoseUnfinishedFileIsGoneTakesNobodyElses) {
+  const fs::path path = dir_.path() / "out", partial = path.string() + ".partial";
+  std::optional<OutputFile> first(std::in_place, path, 3);
+  fs::remove(partial);
+  OutputFile second(path, 5);
+  second.write(0, bytes_of("other"));
+  const auto gone = HasSubstr("out: " + partial.string() + " was removed or replaced meanwhile");
+  EXPECT_THAT(write_error_of([&] { first->sync(); }), gone);
+  EXPECT_THAT(write_error_of([&] { first->commit(); }), gone);
+  EXPECT_FALSE(fs::exists(path));
+  first.reset();
+  second.commit();
+  EXPECT_EQ(read_text_file(path), "other");
 }
 
 /// Runs it in a thread whose calls of that number fail. False if that can't be had here.

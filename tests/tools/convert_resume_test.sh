@@ -110,7 +110,33 @@ nothing_beside=$(ls -A "$place")
 [[ $nothing_beside == first ]] || { echo "left behind: $nothing_beside"; exit 1; }
 convert >/dev/null
 cmp "$place/first" "$place/out"
-rm "$place/first" "$place/out"
+rm "$place/out"
+
+# One whose NAME.partial was removed ends with a sentence, and leaves that of the one begun anew.
+begun() { # LOG ARGS...: job, stopped in the middle
+  LEYDEN_ISA=scalar "$program" convert --in "$checkpoint" --recipe int4 --out "$place/out" -t 1 \
+    "${@:2}" >"$1" 2>&1 &
+  job=$!
+  while [[ ! -s $place/out.partial.journal ]]; do sleep 0.005; done
+  kill -STOP "$job"
+}
+begun "$place/log"
+loser=$job
+rm "$place/out.partial" "$place/out.partial.journal"
+begun "$place/error" --resume
+status=0
+kill -CONT "$loser"
+wait "$loser" || status=$?
+[[ $status == 1 ]] && grep -q "out.partial was removed or replaced meanwhile" "$place/log" || {
+  echo "status $status after its file was removed: $(<"$place/log")"
+  kill -9 "$job"
+  exit 1
+}
+kill -CONT "$job"
+wait "$job"
+cmp "$place/first" "$place/out"
+rm "$place/first" "$place/out" "$place/log" "$place/error"
+nothing_left
 
 # Ctrl-C ends it like an error: nothing is left, or with --resume the finished part.
 interrupted() { # ARGS...
