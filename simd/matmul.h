@@ -60,8 +60,8 @@ constexpr std::size_t kMatmulScratchBytes = 32 * 1024;
 ///                        for its groups g: part = fma(kFloatBias + i[g], s[g], part)
 ///                        acc = fma(part, a_scale[t][b], acc)
 /// The bias (simd/layout.h) costs precision: about one in i[g], a hundredth of the error that the
-/// quantization of x already made there. It saves a tenth of the time of a prefill. So it is while a
-/// row's four scales in a block lie within about 2^11 of each other, where their sum is exact.
+/// quantization of x already made there. It saves a tenth of the time of a prefill. So it is while
+/// a row's four scales in a block lie within about 2^11 of each other, where their sum is exact.
 /// Beyond, the error is a step of the largest one, even where its group's activations are zero.
 /// matmul_f32, and matmul_bf16_f32 for bf16 weights times f32 activations: four sums, k = 4j + s:
 /// acc[s] = fma(x[t][k], W[r][k], acc[s]) with j ascending, then (acc[0] + acc[1]) +
