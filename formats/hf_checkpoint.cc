@@ -142,10 +142,12 @@ std::vector<std::filesystem::path> HfCheckpoint::files() const {
   std::vector<std::filesystem::path> files;
   for (const char* name :
        {"config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
-        "chat_template.jinja", "generation_config.json"}) {
+        "chat_template.jinja", "generation_config.json", "model.safetensors"}) {
     files.push_back(directory_ / name);
   }
-  for (const HfShard& shard : shards_) files.emplace_back(shard.file.name());
+  for (const HfShard& shard : shards_) {
+    if (shard.file.name() != files.back()) files.emplace_back(shard.file.name());
+  }
   return files;
 }
 

@@ -224,6 +224,23 @@ void spare_inputs(const std::filesystem::path& path,
                                             input.string()));
     }
   }
+  const auto is_shard = [](const std::filesystem::path& p) {
+    return p.extension() == ".safetensors";
+  };
+  if (!is_shard(place_of(path))) return;
+  std::error_code ignored;
+  const auto folder = [&](const std::filesystem::path& p) {
+    return std::filesystem::absolute(p, ignored).parent_path();
+  };
+  for (const std::filesystem::path& input : inputs) {
+    if (!is_shard(input) || !std::filesystem::exists(input, ignored) ||
+        !leads_to_same(folder(place_of(path)), folder(input))) {
+      continue;
+    }
+    throw WriteError(path.string(), fmt::format("would be taken for weights beside {}; choose "
+                                                "another name or folder for the output",
+                                                input.string()));
+  }
 }
 
 void check_writable(const std::filesystem::path& path) {

@@ -89,7 +89,9 @@ class OutputFile {
 };
 
 /// Refuses an output that would replace something it is made from: PATH or PATH.partial leads to
-/// one of the files, by whatever path or link, or would if both were there.
+/// one of the files, by whatever path or link, or would if both were there. Refuses too what would
+/// be taken for weights beside theirs: a *.safetensors in the directory of one of the files that is
+/// called so and is there.
 /// Errors: WriteError, also as place_of()'s.
 void spare_inputs(const std::filesystem::path& path, std::span<const std::filesystem::path> inputs);
 

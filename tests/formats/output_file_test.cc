@@ -138,6 +138,18 @@ TEST_F(OutputFileTest, AFullDiskGivesASentenceAndLeavesNothing) {
   EXPECT_EQ(n_files(), 0u);
 }
 
+TEST_F(OutputFileTest, NothingIsPutAmongTheShardsItIsMadeFrom) {
+  const fs::path inputs[] = {dir_.path() / "config.json", dir_.path() / "foo.safetensors"};
+  dir_.write("foo.safetensors", "weights");
+  for (const char* taken : {"foo.safetensors", "model.safetensors"}) {
+    EXPECT_NE(write_error_of([&] { spare_inputs(dir_.path() / taken, inputs); }), "") << taken;
+  }
+  EXPECT_THAT(write_error_of([&] { spare_inputs(dir_.path() / "model.safetensors", inputs); }),
+              HasSubstr("would be taken for weights beside " + inputs[1].string()));
+  EXPECT_EQ(write_error_of([&] { spare_inputs(dir_.path() / "model.leyden", inputs); }), "");
+  EXPECT_EQ(write_error_of([&] { spare_inputs("elsewhere.safetensors", inputs); }), "");
+}
+
 TEST_F(OutputFileTest, ADeviceIsNotReplacedByAFile) {
   const fs::path device = dir_.path() / "device";
   fs::create_symlink("/dev/null", device);
