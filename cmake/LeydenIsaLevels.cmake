@@ -3,7 +3,7 @@
 # avx512vnni, which has the same sources but for one instruction.
 if(LEYDEN_ISA_LEVELS STREQUAL "native")
   # What simd/isa.cc asks the CPU for, by Linux' names.
-  set(avx2_flags avx2 fma f16c)
+  set(avx2_flags avx2 fma f16c popcnt)
   set(avx512_flags avx512f avx512bw avx512vl avx512dq)
   set(avx512vnni_flags avx512_vnni)
   set(amx_flags amx_tile amx_int8 amx_bf16 avx512vbmi)
