@@ -414,6 +414,17 @@ test_a_conversion_replaces_none_of_its_inputs() {
   call convert --in "$work/original" --out "$work/original/model.leyden" # beside them it may lie
   exits 0
 }
+test_a_conversion_puts_no_weights_beside_its_inputs() {
+  local only=$work/only name
+  cp -r "$source_dir/models/demo/checkpoint" "$only"
+  mv "$only/model.safetensors" "$only/foo.safetensors"
+  for name in model other; do
+    call convert --in "$only" --out "$only/$name.safetensors" --recipe int8
+    refuses "$only/$name.safetensors" "choose another name"
+    nothing_at "$only/$name.safetensors"
+    rm -f "$only/$name.safetensors"
+  done
+}
 # spared FILE ARGUMENTS...: every one of these outputs is FILE, which is refused unharmed.
 spared() {
   cp "$1" "$work/before"
