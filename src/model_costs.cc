@@ -4,6 +4,7 @@
 #include "src/model/cost.h"
 #include "src/model/planned_weights.h"
 #include "src/runtime/topology.h"
+#include "src/weight_placement.h"
 
 namespace leyden {
 
@@ -15,8 +16,9 @@ ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant
     costs.weights += static_cast<double>(spec.count) * static_cast<double>(spec.rows) *
                      static_cast<double>(spec.cols);
   }
-  const model::PlannedWeights weights(config, specs, nullptr, source);
   const runtime::Crew crew = runtime::plan_crew(runtime::read_topology(), {});
+  const model::Placement placement = preferred_placement(specs, {}, {}, crew);
+  const model::PlannedWeights weights(config, specs, &placement, source);
   const model::KvCache cache(config, {});
   costs.bytes_per_token =
       model::decode_cost(config, *weights, cache, true, config.max_position_embeddings)
@@ -25,7 +27,7 @@ ModelCosts model_costs(const formats::ModelConfig& config, std::span<const quant
     if (context > config.max_position_embeddings) break;
     EngineOptions options;
     options.context = context;
-    const MemoryPlan plan = plan_memory(config, *weights, costs.tensor_bytes, options, crew);
+    const MemoryPlan plan = plan_memory(config, *weights, placement.total_bytes(), options, crew);
     costs.memory.push_back({context, plan.cache, plan.total()});
   }
   return costs;

@@ -13,12 +13,12 @@ namespace leyden {
 /// What running a model costs, from the shapes and formats of its tensors.
 struct ModelCosts {
   double weights = 0;              // parameters, as stored
-  std::uint64_t tensor_bytes = 0;  // all of which must be in memory
+  std::uint64_t tensor_bytes = 0;  // without the gaps before large ones in memory
   double bytes_per_token = 0;      // of weights, read to decode a token of a long text
   struct Memory {
     std::int64_t context;        // tokens
-    std::uint64_t cache, total;  // bytes: bf16 latents and int8 index keys; with weights, and
-                                 // buffers for as many threads as compute here
+    std::uint64_t cache, total;  // bytes: bf16 latents and int8 index keys; with weights as they
+                                 // are placed here, and buffers for as many threads as compute
   };
   std::vector<Memory> memory;  // for some contexts the model was made for
 };

@@ -19,6 +19,12 @@ namespace {
 using model::NumaPolicy;
 using runtime::MemoryHome;
 
+std::vector<int> workers_by_node(const runtime::Crew& crew) {
+  std::vector<int> workers;
+  for (int k = 0; k < crew.n_nodes(); ++k) workers.push_back(crew.size_of(k));
+  return workers;
+}
+
 /// What a node keeps for other purposes.
 constexpr std::size_t kNodeReserve = std::size_t{32} << 20;
 
@@ -126,20 +132,26 @@ model::ExpertCounts expert_counts(const formats::ContainerReader& container,
       fmt::format("{}: {}", container.name(), model::kExpertCountsBlob));
 }
 
+model::Placement preferred_placement(std::span<const quant::TensorSpec> specs,
+                                     const EngineOptions& options,
+                                     const model::ExpertCounts& counts, const runtime::Crew& crew) {
+  const bool any = options.numa == NumaChoice::kAuto;
+  return model::place_tensors(specs,
+                              any ? NumaPolicy::kSplit : static_cast<NumaPolicy>(options.numa),
+                              workers_by_node(crew), counts);
+}
+
 model::WeightMemory place_weights(std::span<const quant::TensorSpec> specs,
                                   const formats::ModelConfig& config, const EngineOptions& options,
                                   const model::ExpertCounts& counts, const runtime::Crew& crew,
                                   const std::string& model) {
   const runtime::Topology machine = runtime::read_topology();
-  std::vector<int> workers;
-  for (int k = 0; k < crew.n_nodes(); ++k) workers.push_back(crew.size_of(k));
-
   std::vector<NumaPolicy> policies = {static_cast<NumaPolicy>(options.numa)};
   if (options.numa == NumaChoice::kAuto) policies = {NumaPolicy::kSplit, NumaPolicy::kInterleave};
   std::string tables;
   for (const NumaPolicy policy : policies) {
     model::WeightMemory memory;
-    memory.placement = model::place_tensors(specs, policy, workers, counts);
+    memory.placement = model::place_tensors(specs, policy, workers_by_node(crew), counts);
     memory.homes = homes_for(policy, crew, machine, options);
     memory.huge_pages = static_cast<runtime::HugePages>(options.huge_pages);
     const std::size_t bytes = memory.placement.total_bytes();

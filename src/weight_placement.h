@@ -18,6 +18,11 @@ model::ExpertCounts expert_counts(const formats::ModelConfig& config, const Engi
 model::ExpertCounts expert_counts(const formats::ContainerReader& container,
                                   const EngineOptions& options);
 
+/// Where the weights lie best, whether or not there is room: as options.numa says, kAuto is split.
+model::Placement preferred_placement(std::span<const quant::TensorSpec> specs,
+                                     const EngineOptions& options,
+                                     const model::ExpertCounts& counts, const runtime::Crew& crew);
+
 /// Decides where the weights of a model shall lie, and refuses before anything is read what the
 /// machine, a cgroup or a node has no room for, rather than letting the kernel kill the program
 /// halfway.

@@ -26,12 +26,8 @@ using nlohmann::json;
 
 json report_fit(const PlanOptions& options, const PlannedModel& plan, const runtime::Crew& crew,
                 std::FILE* out) {
-  std::vector<int> workers;
-  for (int k = 0; k < crew.n_nodes(); ++k) workers.push_back(crew.size_of(k));
-  const NumaChoice numa = options.engine.numa;
-  const model::Placement placement = model::place_tensors(
-      plan.specs, numa == NumaChoice::kAuto ? NumaPolicy::kSplit : static_cast<NumaPolicy>(numa),
-      workers, plan.counts);
+  const model::Placement placement =
+      preferred_placement(plan.specs, options.engine, plan.counts, crew);
   const model::PlannedWeights weights(plan.config, plan.specs, &placement, options.model);
   MemoryPlan needs =
       plan_memory(plan.config, *weights, placement.total_bytes(), options.engine, crew);

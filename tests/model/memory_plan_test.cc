@@ -11,7 +11,10 @@
 #include "src/model/kv_cache.h"
 #include "src/model/planned_weights.h"
 #include "src/model/synthetic.h"
+#include "src/model_costs.h"
+#include "src/runtime/topology.h"
 #include "src/session.h"
+#include "src/weight_placement.h"
 #include "tests/runtime/crew_of.h"
 
 namespace leyden {
@@ -81,6 +84,21 @@ TEST(MemoryPlan, GrowsWithNodesAndWithTheChunk) {
   EXPECT_GT(buffers(2048, {4, 4}, kWhole), buffers(2048, {4, 4}, kSplit));
   // Without a context of its own, a session may be given a prompt as long as the chunk.
   EXPECT_GT(buffers(8192, {2}, kSplit), 3 * buffers(2048, {2}, kSplit));
+}
+
+TEST(ModelCosts, CountMemoryAsLoadingDoes) {
+  const formats::ModelConfig config = model::synthetic_config("lite", 1, 2);
+  const auto specs = model::synthetic_specs(config, formats::load_recipe("int4"));
+  const ModelCosts costs = model_costs(config, specs, "lite");
+  EngineOptions options;
+  options.context = costs.memory.front().context;
+  const runtime::Crew crew = runtime::plan_crew(runtime::read_topology(), {});
+  const model::WeightMemory loaded = place_weights(specs, config, options, {}, crew, "lite");
+  const std::uint64_t weights = loaded.placement.total_bytes();
+  const model::PlannedWeights planned(config, specs, &loaded.placement, "lite");
+  EXPECT_EQ(costs.memory.front().total,
+            plan_memory(config, *planned, weights, options, crew).total());
+  EXPECT_GT(weights, costs.tensor_bytes);  // large tensors begin at huge pages
 }
 
 TEST(MemoryPlan, HasNoRoomForChoicesThatNobodyMakes) {
