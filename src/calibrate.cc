@@ -107,7 +107,7 @@ class Recorder final : public model::ProductObserver {
 
 Calibration calibrate(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {
-  require_room(*engine, documents);
+  require_room(engine->options().context, documents);
   Session session(engine);
   Recorder recorder(engine->impl().model->tensors);
   const auto vocab = static_cast<std::size_t>(engine->vocab_size());

@@ -68,21 +68,19 @@ std::int32_t best_of(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
 }
 
-void require_room(const Engine& engine, const Documents& documents, std::size_t unread) {
-  const auto context = static_cast<std::size_t>(engine.options().context);
+void require_room(std::int64_t context, const Documents& documents, std::size_t unread) {
   for (const auto& document : documents) {
-    if (document.size() <= context + unread) continue;
+    if (document.size() <= static_cast<std::size_t>(context) + unread) continue;
     throw std::runtime_error("a document of " + std::to_string(document.size()) +
                              " tokens doesn't fit a context of " + std::to_string(context));
   }
 }
 
-void require_room(const Engine& engine, const std::vector<Question>& questions) {
-  const auto context = static_cast<std::size_t>(engine.options().context);
+void require_room(std::int64_t context, const std::vector<Question>& questions) {
   for (const Question& question : questions) {
     // The answer's last token is compared, but never computed.
     const std::size_t n_tokens = question.prompt.size() + question.expected.size() - 1;
-    if (n_tokens <= context) continue;
+    if (n_tokens <= static_cast<std::size_t>(context)) continue;
     throw formats::LoadError(question.origin,
                              "a question of " + std::to_string(n_tokens) +
                                  " tokens with its answer doesn't fit a context of " +
@@ -99,7 +97,7 @@ void require_same_vocabulary(const formats::ModelConfig& model,
 
 Perplexity perplexity(const std::shared_ptr<const Engine>& engine, const Documents& documents,
                       const EvaluationProgress& progress) {
-  require_room(*engine, documents, 1);
+  require_room(engine->options().context, documents, 1);
   DocumentReader reader(engine);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0;
@@ -133,7 +131,7 @@ model::ExpertCounts count_experts(const std::shared_ptr<const Engine>& engine,
     counts[static_cast<std::size_t>(layer)].resize(
         static_cast<std::size_t>(config.n_routed_experts));
   }
-  require_room(*engine, documents);
+  require_room(engine->options().context, documents);
   DocumentReader reader(engine);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0;
@@ -160,8 +158,8 @@ Divergence divergence(const std::shared_ptr<const Engine>& engine,
                       const std::shared_ptr<const Engine>& reference, const Documents& documents,
                       const EvaluationProgress& progress) {
   require_same_vocabulary(engine->config(), reference->config());
-  require_room(*engine, documents);
-  require_room(*reference, documents);
+  require_room(engine->options().context, documents);
+  require_room(reference->options().context, documents);
   DocumentReader mine(engine), theirs(reference);
   const std::uint64_t total = total_tokens(documents);
   std::uint64_t done = 0, agreed = 0;
@@ -198,7 +196,7 @@ Divergence divergence(const std::shared_ptr<const Engine>& engine,
 std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
                                     const std::vector<Question>& questions,
                                     const EvaluationProgress& progress) {
-  require_room(*engine, questions);
+  require_room(engine->options().context, questions);
   Session session(engine);
   const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
   std::uint64_t total = 0, done = 0;

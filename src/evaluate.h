@@ -26,9 +26,10 @@ using EvaluationProgress = std::function<void(std::uint64_t done, std::uint64_t 
 /// Tokens whose logits are held at a time, where those of all tokens are wanted.
 inline constexpr std::size_t kHeldRows = 128;
 
-/// Errors: std::runtime_error if a document without its last `unread` tokens is longer than the
-/// engine's context. What measures documents begins with this.
-void require_room(const Engine& engine, const Documents& documents, std::size_t unread = 0);
+/// Errors: std::runtime_error if a document without its last `unread` tokens is longer than a
+/// context of so many tokens. What measures documents begins with this, and it can be asked before
+/// a model is loaded.
+void require_room(std::int64_t context, const Documents& documents, std::size_t unread = 0);
 
 struct Perplexity {
   double value = 0;            // exp of the mean negative log likelihood
@@ -66,8 +67,8 @@ struct Question {
 struct Score {
   int right = 0, asked = 0;
 };
-/// Errors: formats::LoadError if one doesn't fit the engine's context.
-void require_room(const Engine& engine, const std::vector<Question>& questions);
+/// Errors: formats::LoadError if one doesn't fit a context of so many tokens.
+void require_room(std::int64_t context, const std::vector<Question>& questions);
 /// Right answers of greedy decoding, by kind. Errors: require_room()'s, before the first is asked.
 std::map<std::string, Score> answer(const std::shared_ptr<const Engine>& engine,
                                     const std::vector<Question>& questions,

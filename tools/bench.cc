@@ -75,8 +75,7 @@ void run_bench(BenchOptions options) {
   check_json_target(options.json_file, files_of(options.model.engine), models);
   BenchmarkPlan plan = {options.prefill, options.decode, options.depths, options.threads,
                         options.repeat};
-  const std::int64_t context = options.model.engine.context;
-  require_room(plan, context > 0 ? context : config_of(options).max_position_embeddings);
+  require_room(plan, context_of(options.model, config_of(options)));
   std::string model_name;
   const auto engine = load(options, model_name);
   if (plan.threads.empty()) plan.threads = {engine->options().threads};

@@ -35,15 +35,17 @@ void run_calibrate(const CalibrateOptions& options) {
   if (text.empty() && std::ranges::all_of(documents, is_empty)) {
     throw std::runtime_error(options.text + ": there is no text in it");
   }
+  const formats::ModelConfig config = config_of(options.model);
+  const std::int64_t context = context_of(options.model, config);
+  for (const auto& document : documents) {
+    require_in_vocabulary(document, config.vocab_size, options.text);
+  }
+  require_room(context, documents);
   const auto engine = load_engine(options.model);
-  const auto longest =
-      static_cast<int>(std::min<std::int64_t>(options.document_tokens, engine->options().context));
+  const auto longest = static_cast<int>(std::min<std::int64_t>(options.document_tokens, context));
   if (is_text) documents = cut_text(*engine, text, longest);
   std::size_t n_tokens = 0;
-  for (const auto& document : documents) {
-    n_tokens += document.size();
-    require_in_vocabulary(document, engine->vocab_size(), options.text);
-  }
+  for (const auto& document : documents) n_tokens += document.size();
   ProgressLine line("calibrating", ProgressLine::Unit::kTokens);
   const Calibration calibration =
       calibrate(engine, documents,

@@ -92,23 +92,26 @@ void run_eval(const EvalOptions& options) {
   check_json_target(options.json_file,
                     {options.perplexity, options.questions, options.routing_stats}, models);
   check_json_target(options.routing_stats, {options.perplexity, options.questions}, models);
+  const formats::ModelConfig config = config_of(options.model);
+  const std::int64_t context = context_of(options.model, config);
+  const bool reads_last = !options.kl.empty() || !options.routing_stats.empty();
+  require_room(context, documents, reads_last ? 0 : 1);
+  require_room(context, questions);
+  for (const auto& document : documents) {
+    require_in_vocabulary(document, config.vocab_size, options.perplexity);
+  }
+  for (const Question& question : questions) {
+    require_in_vocabulary(question.prompt, config.vocab_size, question.origin);
+    require_in_vocabulary(question.expected, config.vocab_size, question.origin);
+  }
   if (!options.kl.empty()) {
-    require_same_vocabulary(config_of(options.model), config_of(reference));
+    const formats::ModelConfig other = config_of(reference);
+    require_same_vocabulary(config, other);
+    require_room(context_of(reference, other), documents);
   }
 
   const auto engine = load_engine(options.model);
   const auto other = options.kl.empty() ? nullptr : load_reference(reference);
-  const bool reads_last = other != nullptr || !options.routing_stats.empty();
-  require_room(*engine, documents, reads_last ? 0 : 1);
-  if (other) require_room(*other, documents);
-  require_room(*engine, questions);
-  for (const auto& document : documents) {
-    require_in_vocabulary(document, engine->vocab_size(), options.perplexity);
-  }
-  for (const Question& question : questions) {
-    require_in_vocabulary(question.prompt, engine->vocab_size(), question.origin);
-    require_in_vocabulary(question.expected, engine->vocab_size(), question.origin);
-  }
   nlohmann::json out;
   std::FILE* const text = human_output(options.json_file);
   if (!documents.empty()) {

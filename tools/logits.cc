@@ -47,14 +47,16 @@ void run_logits(const LogitsOptions& options) {
   std::vector<std::int32_t> tokens =
       listed ? parse_token_list(options.tokens) : read_token_file(options.tokens_file);
   check_json_target(options.json_file, {options.tokens_file}, {options.model});
-  const auto engine = load_engine(options.model);
-  require_in_vocabulary(tokens, engine->vocab_size(), listed ? "--tokens" : options.tokens_file);
-  Session session(engine);
-  if (static_cast<std::int64_t>(tokens.size()) + options.decode > session.capacity()) {
+  const formats::ModelConfig config = config_of(options.model);
+  const std::int64_t context = context_of(options.model, config);
+  require_in_vocabulary(tokens, config.vocab_size, listed ? "--tokens" : options.tokens_file);
+  if (static_cast<std::int64_t>(tokens.size()) + options.decode > context) {
     throw std::runtime_error(fmt::format("{} tokens and {} more don't fit a context of {}",
-                                         tokens.size(), options.decode, session.capacity()));
+                                         tokens.size(), options.decode, context));
   }
-  const auto vocab = static_cast<std::size_t>(engine->config().vocab_size);
+  const auto engine = load_engine(options.model);
+  Session session(engine);
+  const auto vocab = static_cast<std::size_t>(config.vocab_size);
   model::Trace trace;
   model::Trace* const wanted_trace = options.trace ? &trace : nullptr;
 
@@ -78,7 +80,7 @@ void run_logits(const LogitsOptions& options) {
   out["argmax"] = std::move(argmax);
   if (options.trace) {
     out["experts"] = json::array();
-    out["topk"] = trace_json(trace, engine->config().has_indexer(), out["experts"]);
+    out["topk"] = trace_json(trace, config.has_indexer(), out["experts"]);
   }
   write_json(options.json_file, out);
 }

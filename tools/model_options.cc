@@ -149,6 +149,10 @@ formats::ModelConfig config_of(const ModelOptions& options) {
   return formats::Checkpoint::open(path)->config();
 }
 
+std::int64_t context_of(const ModelOptions& options, const formats::ModelConfig& config) {
+  return options.engine.context > 0 ? options.engine.context : config.max_position_embeddings;
+}
+
 std::vector<std::filesystem::path> files_of(const ModelOptions& options) {
   const std::filesystem::path path = path_of(options);
   std::vector<std::filesystem::path> files = {path};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -31,6 +32,9 @@ std::shared_ptr<const Engine> load_engine(const ModelOptions& options);
 
 /// What the model is, without its weights. Errors: formats::LoadError if it isn't one.
 formats::ModelConfig config_of(const ModelOptions& options);
+
+/// The tokens its context would have.
+std::int64_t context_of(const ModelOptions& options, const formats::ModelConfig& config);
 
 /// The files that load_engine() reads, for outputs that must not replace them.
 /// Errors: formats::LoadError if the model isn't one.

@@ -605,7 +605,20 @@ test_what_cannot_be_done_is_said_before_the_work() {
   local bench=(bench -m "$checkpoint" --prefill 1 --repeat 1 --context 7)
   refused "a depth of 8 doesn't fit a context of 7" "${bench[@]}" --depth 0,8
   refused "1 tokens at a depth of 7 don't fit a context of 7" "${bench[@]}" --depth 0,7
-  # before anything is loaded: this one no machine has room for
+  # before anything is loaded, which would find no such recipe
+  local unloaded=(-m "$checkpoint" --weights "$work/none.json")
+  refused "a document of 5 tokens" eval "${unloaded[@]}" --perplexity "$ids" --context 3
+  refused "a document of 5 tokens" eval "${unloaded[@]}" --perplexity "$ids" --context 4 --kl "$checkpoint"
+  refused "a question of 5 tokens" eval "${unloaded[@]}" --questions "$asked" --context 4
+  refused "3 tokens and 5 more" logits "${unloaded[@]}" --tokens 1,2,3 --decode 5 --context 7
+  refused "a document of 5 tokens" calibrate "${unloaded[@]}" --text "$ids" -o "$work/before" --context 4
+  printf '[1, 99999]' >"$ids"
+  printf '{"prompt_tokens": [1], "expected_tokens": [99999]}\n' >"$asked"
+  refused "$ids: token 99999" eval "${unloaded[@]}" --perplexity "$ids"
+  refused "$asked: line 1: token 99999" eval "${unloaded[@]}" --questions "$asked"
+  refused "token 99999" logits "${unloaded[@]}" --tokens 1,99999
+  refused "$ids: token 99999" calibrate "${unloaded[@]}" --text "$ids" -o "$work/before"
+  # this one no machine has room for
   refused "a depth of 999999 doesn't fit a context of" bench --synthetic v3.2 --layers 0+4000 --depth 999999
   call inspect --verify "$work/demo.leyden" --numa=foo
   exits 2
