@@ -40,6 +40,10 @@ quant::Recipe parse_recipe(std::string_view text, const std::string& origin) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     recipe.rules.push_back(parse_rule(rules.element(i)));
   }
+  const quant::Recipe* const known = quant::find_recipe(recipe.name);
+  if (known != nullptr && known->rules != recipe.rules) {
+    root.at("name").refuse("another name, or the rules of the recipe that leyden knows by it");
+  }
   return recipe;
 }
 

@@ -13,7 +13,7 @@ namespace leyden::formats {
 ///                              {"tensors": "*",           "format": "int8"}]}
 /// The first rule whose pattern matches a tensor's name ("layers.3.experts.gate") decides; formats
 /// are f32, bf16, int8, int4, and "exact" for the checkpoint's own numbers. Tensors that no rule
-/// matches stay exact.
+/// matches stay exact. The name isn't that of a named recipe with other rules.
 /// Errors: LoadError naming field, value and what is possible.
 quant::Recipe parse_recipe(std::string_view text, const std::string& origin);
 

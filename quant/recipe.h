@@ -16,6 +16,8 @@ namespace leyden::quant {
 struct RecipeRule {
   std::string pattern;
   std::optional<WeightFormat> format;
+
+  bool operator==(const RecipeRule&) const = default;
 };
 
 /// Which tensor takes which format: the first rule that matches its name decides, and a name that

@@ -47,6 +47,18 @@ TEST(RecipeFileTest, MistakesAreNamed) {
                 HasSubstr("f32, bf16, int8, int4 or exact")));
 }
 
+TEST(RecipeFileTest, KnownNamesAreThoseOfTheKnownRules) {
+  EXPECT_THAT(
+      [] {
+        parse_recipe(R"({"name": "f32", "rules": [{"tensors": "*", "format": "int4"}]})", "r.json");
+      },
+      ThrowsMessage<LoadError>(
+          HasSubstr("r.json: field 'name' is \"f32\", expected another name")));
+  EXPECT_EQ(parse_recipe(R"({"name": "f32", "rules": [{"tensors": "*", "format": "f32"}]})", "r")
+                .rules.size(),
+            1u);
+}
+
 TEST(RecipeFileTest, NamesComeFirstAndUnknownOnesListTheKnown) {
   EXPECT_EQ(load_recipe("int4").name, "int4");
   EXPECT_THAT([] { load_recipe("int5"); },
