@@ -55,6 +55,9 @@ void list_tensors(const formats::Checkpoint& checkpoint, std::FILE* out, json& d
 
 int inspect_checkpoint(const InspectOptions& options, std::FILE* out, json& document) {
   const auto checkpoint = formats::Checkpoint::open(options.path);
+  if (options.verify) {
+    throw std::runtime_error(options.path + ": only leyden containers have checksums to verify");
+  }
   const formats::ModelConfig& config = checkpoint->config();
   std::map<std::string, std::uint64_t> by_type;
   std::uint64_t bytes = 0;
@@ -74,9 +77,6 @@ int inspect_checkpoint(const InspectOptions& options, std::FILE* out, json& docu
   }
   list_recipes(*checkpoint, out, document);
   if (options.tensors) list_tensors(*checkpoint, out, document);
-  if (options.verify) {
-    throw std::runtime_error(options.path + ": only leyden containers have checksums to verify");
-  }
   return 0;
 }
 

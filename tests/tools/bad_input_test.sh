@@ -386,6 +386,9 @@ test_verify_names_damaged_files_inside_a_container() {
   refuses "$flipped: 'tokenizer.json' at byte" "is damaged"
   says out "3 of 4 small files"
   grep -q "'tokenizer.json' at byte" "$work/verified.json" || fail "the JSON lacks it"
+  call inspect --verify "$checkpoint"
+  refuses "$checkpoint: only leyden containers have checksums to verify"
+  silent out
 }
 test_a_conversion_replaces_none_of_its_inputs() {
   local model=$data/gguf/models/v32-small-q8_0 out
