@@ -171,7 +171,10 @@ std::vector<std::filesystem::path> files_of(const EngineOptions& options) {
 std::shared_ptr<const Engine> load_reference(ModelOptions options) {
   const bool original = !formats::is_container(options.model);
   options.engine.weights = original ? "f32" : "";
-  if (original) options.engine.kv_cache = KvCacheFormat::kF32;
+  if (original) {
+    options.engine.kv_cache = KvCacheFormat::kF32;
+    options.engine.mmap = false;  // only a container can be mapped
+  }
   return load_engine(options);
 }
 

@@ -42,8 +42,8 @@ std::vector<std::filesystem::path> files_of(const ModelOptions& options);
 /// Those of them that the engine's options name.
 std::vector<std::filesystem::path> files_of(const EngineOptions& options);
 
-/// The same for a model to compare with: an original checkpoint runs in floats throughout, a
-/// container as it is.
+/// The same for a model to compare with: an original checkpoint runs in floats throughout, and
+/// isn't mapped; a container as it is.
 std::shared_ptr<const Engine> load_reference(ModelOptions options);
 
 }  // namespace leyden::tools

@@ -724,6 +724,12 @@ test_questions_without_a_kind_are_not_taken_for_all() {
   (($(grep -c '^all .*/3 ' "$work/out") == 1)) || fail "$(<"$work/out")"
   grep -q '"without kind":' "$work/scores.json" || fail "$(<"$work/scores.json")"
 }
+test_a_mapped_container_is_compared_with_a_checkpoint() {
+  printf '[1, 2, 3]' >"$work/ids.json"
+  call eval --mmap --perplexity "$work/ids.json" --kl "$source_dir/models/demo/checkpoint"
+  exits 0
+  says out "KL divergence from"
+}
 test_messages_and_tools_that_are_none_are_named() {
   refused() {
     printf '%s' "$2" >"$work/request.json"
