@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "tools/visible_text.h"
+
 namespace leyden::tools {
 namespace {
 
@@ -101,7 +103,7 @@ nlohmann::json Report::row_json(const BenchmarkRow& row) const {
 
 void Report::print_markdown(const BenchmarkRow& row) {
   if (rows_.size() == 1) {
-    fmt::print(out_, "{}, recipe {}, {}\n\n", model_, recipe_, isa_);
+    fmt::print(out_, "{}, recipe {}, {}\n\n", excerpt(model_), excerpt(recipe_), isa_);
     fmt::print(out_,
                "| test | depth | threads | tokens/s | spread | ms/token | per thread | GB/s | of "
                "bandwidth | GMAC/s | of peak |");

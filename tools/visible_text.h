@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,7 @@ namespace leyden::tools {
 std::string visible(std::string_view text);
 
 /// The first line of `text`, made visible and cut with an ellipsis to `max_columns` columns.
-std::string excerpt(std::string_view text, int max_columns);
+std::string excerpt(std::string_view text, int max_columns = std::numeric_limits<int>::max());
 
 /// Columns a terminal needs for one line of text without control characters, by wcwidth().
 int columns_of(std::string_view text);

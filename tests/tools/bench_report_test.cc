@@ -12,11 +12,12 @@ namespace {
 
 /// What a report of one row prints.
 std::string report_of(const std::string& model, ReportFormat format,
-                      const std::string& test = "prefill", int last_chunk = 0) {
+                      const std::string& test = "prefill", int last_chunk = 0,
+                      const std::string& recipe = "int8") {
   char* text = nullptr;
   std::size_t size = 0;
   std::FILE* const out = open_memstream(&text, &size);
-  Report report(format, model, "int8", "avx2", out);
+  Report report(format, model, recipe, "avx2", out);
   BenchmarkRow row;
   row.test = test;
   row.threads = 1;
@@ -50,6 +51,12 @@ TEST(BenchReport, MayBeOfAModelWhosePathIsNotUtf8OrHasQuotes) {
   const std::string csv = report_of(odd, ReportFormat::kCsv);
   EXPECT_NE(csv.find("\n\"odd\xff\"\".leyden\",\"int8\",avx2,1,prefill,8,0,12.5,"), csv.npos)
       << csv;
+}
+
+TEST(BenchReport, HeadingIsOneLineWhateverNamesHold) {
+  const std::string table =
+      report_of("m\nn", ReportFormat::kMarkdown, "prefill", 0, "mi\033[31mne\n| x |");
+  EXPECT_TRUE(table.starts_with("m…, recipe mi␛[31mne…, avx2\n\n| test |")) << table;
 }
 
 TEST(BenchReport, CsvHasWhatJsonHasAndNothingWhereThatHasNull) {
