@@ -16,6 +16,7 @@
 #include "tools/option_checks.h"
 #include "tools/terminal.h"
 #include "tools/token_list.h"
+#include "tools/visible_text.h"
 
 namespace leyden::tools {
 namespace {
@@ -24,6 +25,9 @@ struct EvalOptions {
   ModelOptions model;
   std::string perplexity, questions, kl, routing_stats, json_file;
 };
+
+/// What all questions together are called, where kinds have their names.
+constexpr const char* kAllKinds = "all";
 
 /// At least one token.
 std::vector<std::int32_t> some_tokens_of(const formats::JsonField& list) {
@@ -42,8 +46,9 @@ std::vector<Question> read_questions(const std::string& file) {
     const std::string origin = fmt::format("{}: line {}", file, number);
     const formats::Json document = formats::parse_json(line, origin);
     const formats::JsonField item(document, origin);
-    questions.push_back({origin, item.string_or("kind", "without kind"),
-                         some_tokens_of(item.at("prompt_tokens")),
+    const std::string kind = item.string_or("kind", "without kind");
+    if (kind == kAllKinds) item.at("kind").refuse("another name than the total's");
+    questions.push_back({origin, kind, some_tokens_of(item.at("prompt_tokens")),
                          some_tokens_of(item.at("expected_tokens"))});
   }
   if (questions.empty()) throw formats::LoadError(file, "there are no questions in it");
@@ -60,16 +65,16 @@ void report_questions(std::FILE* text, const std::map<std::string, Score>& score
   fmt::print(text, "{:<22} {:>7} {:>9}\n", "questions", "right", "accuracy");
   for (const auto& [kind, score] : scores) {
     const double share = static_cast<double>(score.right) / score.asked;
-    fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", kind,
+    fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", excerpt(kind),
                fmt::format("{}/{}", score.right, score.asked), 100 * share);
     out["accuracy"][kind] = share;
     right += score.right;
     asked += score.asked;
   }
   const double share = static_cast<double>(right) / asked;
-  fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", "all", fmt::format("{}/{}", right, asked),
+  fmt::print(text, "{:<22} {:>7} {:>8.1f}%\n", kAllKinds, fmt::format("{}/{}", right, asked),
              100 * share);
-  out["accuracy"]["all"] = share;
+  out["accuracy"][kAllKinds] = share;
 }
 
 void run_eval(const EvalOptions& options) {

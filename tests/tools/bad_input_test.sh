@@ -724,6 +724,20 @@ test_questions_without_a_kind_are_not_taken_for_all() {
   (($(grep -c '^all .*/3 ' "$work/out") == 1)) || fail "$(<"$work/out")"
   grep -q '"without kind":' "$work/scores.json" || fail "$(<"$work/scores.json")"
 }
+test_no_kind_of_question_is_called_as_the_total_is() {
+  local question='"prompt_tokens": [1], "expected_tokens": [2]'
+  printf '{%s}\n{"kind": "all", %s}\n' "$question" "$question" >"$work/asked.jsonl"
+  call eval -m "$checkpoint" --questions "$work/asked.jsonl"
+  refuses "$work/asked.jsonl: line 2: field 'kind' is \"all\", expected another name than the total's"
+  silent out
+}
+test_kinds_of_questions_do_nothing_to_a_terminal() {
+  printf '{"kind": "od\\u001b[31md\\nx", "prompt_tokens": [1], "expected_tokens": [2]}\n' >"$work/asked.jsonl"
+  call eval -m "$checkpoint" --questions "$work/asked.jsonl"
+  exits 0
+  grep -q '^od␛\[31md…             *./1 ' "$work/out" || fail "$(<"$work/out")"
+  [[ $(wc -l <"$work/out") == 3 ]] || fail "$(<"$work/out")"
+}
 test_a_mapped_container_is_compared_with_a_checkpoint() {
   printf '[1, 2, 3]' >"$work/ids.json"
   call eval --mmap --perplexity "$work/ids.json" --kl "$source_dir/models/demo/checkpoint"
