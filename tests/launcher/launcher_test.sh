@@ -11,7 +11,8 @@ failures=0
 # A PATH of its own, so that no real package manager or compiler can be reached.
 bin=$work/bin
 mkdir -p "$bin"
-for tool in bash cat chmod env flock grep head mkdir mv nproc readlink rm sed sha256sum sleep tail; do
+for tool in bash cat chmod env find flock grep head mkdir mv nproc readlink rm sed sha256sum sleep \
+  tail touch; do
   ln -s "$(command -v "$tool")" "$bin/$tool"
 done
 
@@ -44,7 +45,8 @@ EOF
 fake ninja <<'EOF'
 dir=$2
 echo "[0/1] Re-checking globbed directories..."
-[[ -e $FAKE/ninja-is-slow ]] && { : >"$FAKE/ninja-runs"; sleep 1; }
+trap 'echo "ninja: build stopped: interrupted by user."; exit 2' INT
+[[ -e $FAKE/ninja-is-slow ]] && { : >"$FAKE/ninja-runs"; sleep "$(<"$FAKE/ninja-is-slow")"; }
 if [[ -e $FAKE/ninja-fails ]]; then
   printf '%s\n' "[1/2] Building a.o" "FAILED: a.o" "a.cc:1: error: expected ';'" "[2/2] Building b.o"
   exit 1
@@ -69,9 +71,14 @@ fresh() {
 [[ \${1-} == unknown ]] && exit 2
 echo "args:\$# \$*"; echo "cwd:\$PWD"; echo "isa:\${LEYDEN_ISA-}"; cat
 EOF
+  writable
   export FAKE=$work/fake FAKE_UID=0
 }
 start() { (cd "${in-$work/checkout}" && PATH=$bin "${as-./leyden}" "$@" >"$work/out" 2>"$work/err" </dev/null); }
+
+# The checkout as one who may not write it sees it; root, too.
+read_only() { fake mkdir <<<'echo "mkdir: Permission denied" >&2; exit 1'; }
+writable() { ln -sf "$(command -v mkdir)" "$bin/mkdir"; }
 
 fail() {
   printf 'FAIL %s: %s\n' "$name" "$1"
@@ -195,7 +202,7 @@ test_a_moved_checkout_is_configured_anew() {
   says err "configuring"
 }
 test_two_starts_at_once_wait_for_each_other() {
-  : >"$FAKE/ninja-is-slow"
+  echo 1 >"$FAKE/ninja-is-slow"
   (cd / && PATH=$bin "$work/checkout/leyden" run >/dev/null 2>&1 </dev/null) &
   until [[ -e $FAKE/ninja-runs ]]; do sleep 0.05; done
   start run
@@ -204,6 +211,89 @@ test_two_starts_at_once_wait_for_each_other() {
   wait
   [[ $(grep -c '^cmake' "$FAKE/calls") == 1 ]] || fail "both configured"
 }
+# starts_slow_build: the launcher goes on in a process group of its own, where SIGINT isn't ignored.
+starts_slow_build() {
+  echo 60 >"$FAKE/ninja-is-slow"
+  set -m
+  (cd / && PATH=$bin exec "$work/checkout/leyden" run >"$work/out" 2>"$work/err" </dev/null) &
+  launcher=$!
+  set +m
+  until [[ -e $FAKE/ninja-runs ]]; do sleep 0.05; done
+}
+interrupts_it() {
+  kill -INT -- "-$launcher"
+  wait "$launcher"
+}
+test_an_interrupted_build_ends_quietly() {
+  starts_slow_build
+  interrupts_it
+  exits $? 130
+  ! grep -q 'failed' "$work/err" || fail "it says that something failed"
+  [[ -s $work/checkout/build/.packages ]] || fail "the next start would look for packages"
+}
+test_a_slow_first_step_is_announced() {
+  local tries=300
+  starts_slow_build
+  until grep -q building "$work/err" || ((--tries == 0)); do sleep 0.1; done
+  says err "leyden: building"
+  interrupts_it
+}
+test_a_line_that_counts_is_only_for_terminals_that_can_erase() {
+  local terminal escape=$'\e[K'
+  for terminal in xterm dumb; do
+    rm -f "$work/checkout/build/release/leyden"
+    TERM=$terminal script -qec "PATH=$bin $work/checkout/leyden run" /dev/null \
+      >"$work/out" </dev/null
+    says out "leyden: building"
+    [[ $terminal == xterm ]] && says out "${escape}leyden: building, step 1 of 1"
+  done
+  ! grep -qF "$escape" "$work/out" || fail "a dumb terminal was told to erase"
+}
+test_a_lost_cache_is_configured_anew_without_complaints() {
+  start run
+  rm "$work/checkout/build/release/CMakeCache.txt"
+  start run
+  exits $? 0
+  says err "configuring"
+  ! grep -q 'No such file' "$work/err" || fail "it complains about the cache"
+}
+test_a_checkout_of_somebody_else_is_used_as_it_is() {
+  : >"$work/checkout/old.cc"
+  start run
+  touch -d '1 hour ago' "$work/checkout/old.cc"
+  read_only
+  start run
+  exits $? 0
+  says out "args:1 run"
+  says_nothing err
+  touch -d 'next hour' "$work/checkout/new.cc"
+  start run
+  exits $? 0
+  says out "args:1 run"
+  says err "leyden: using the build as it is: $work/checkout/build can't be written"
+}
+test_a_checkout_of_somebody_else_cannot_be_built_or_tested() {
+  read_only
+  start run
+  exits $? 1
+  says err "$work/checkout/build can't be written, so leyden can't be built there"
+  writable
+  start run
+  read_only
+  start test --asan
+  exits $? 1
+  says_nothing out
+  says err "$work/checkout/build can't be written, so the tests can't be built there"
+}
+test_a_missing_cmake_is_installed_although_the_packages_have_not_changed() {
+  start run
+  rm -rf "$work/checkout/build/release"
+  echo "installed g++" >"$FAKE/installed"
+  mv "$bin/cmake" "$FAKE/cmake"
+  start run
+  says err "installing Debian packages: cmake libfmt-dev"
+  mv "$FAKE/cmake" "$bin/cmake"
+}
 test_test_builds_everything_and_runs_ctest() {
   start test -R quant
   exits $? 0
@@ -211,9 +301,9 @@ test_test_builds_everything_and_runs_ctest() {
   called 'ninja -C .*/build/release .* all'
   called 'ctest --preset release --parallel [0-9]+ -R quant'
 }
-test_tests_run_as_many_at_once_as_there_are_cores_but_not_hundreds() {
+test_tests_run_one_more_at_once_than_there_are_cores_but_not_hundreds() {
   local cores
-  for cores in 2:2 8:8 192:8; do
+  for cores in 2:3 7:8 8:8 192:8; do
     fake nproc <<<"echo ${cores%:*}"
     start test
     called "ctest --preset release --parallel ${cores#*:}\$"
