@@ -117,7 +117,7 @@ void add_bench(CLI::App& app, int&) {
                        "The same as --weights (synthetic weights: int4 by default)")
           ->type_name("RECIPE");
   const auto list = [&](const std::string& flag, auto& values, const std::string& help) {
-    command->add_option(flag, values, help)->delimiter(',')->type_name("N,...")->check(at_least(0));
+    command->add_option(flag, values, help)->delimiter(',')->type_name("N[,N]")->check(at_least(0));
   };
   list("--prefill", options->prefill,
        "Prompt lengths (default, with --decode: 512 and 32); 0 leaves the test out");
@@ -141,7 +141,7 @@ void add_bench(CLI::App& app, int&) {
       ->add_option("-t,--threads", options->threads,
                    "Thread counts, one row each (default: physical cores)")
       ->delimiter(',')
-      ->type_name("N,...")
+      ->type_name("N[,N]")
       ->check(between(1, EngineOptions::kMostThreads));
   command->callback([options] { run_bench(*options); });
 }

@@ -43,13 +43,13 @@ std::uint64_t print_plan(const CommandOptions& options, const formats::Checkpoin
                          const quant::Recipe& recipe, const ConversionPlan& plan) {
   std::uint64_t source_bytes = 0;
   for (const formats::CheckpointTensor& tensor : checkpoint.tensors()) source_bytes += tensor.bytes;
-  fmt::print("{}: {}, {:.2f} GB in {} tensors\n", options.in,
+  fmt::print("{}: {}, {:.3f} GB in {} tensors\n", options.in,
              name(checkpoint.config().architecture), gigabytes(source_bytes),
              checkpoint.tensors().size());
-  fmt::print("recipe {}: {:.2f} GB in {} tensors", visible(recipe.name),
+  fmt::print("recipe {}: {:.3f} GB in {} tensors", visible(recipe.name),
              gigabytes(plan.tensor_bytes), plan.tensors.size());
   if (plan.model_bytes < plan.tensor_bytes) {
-    fmt::print(", {:.2f} GB of it for multi-token prediction",
+    fmt::print(", {:.3f} GB of it for multi-token prediction",
                gigabytes(plan.tensor_bytes - plan.model_bytes));
   }
   fmt::print("\n");
@@ -172,10 +172,10 @@ void run_convert(CommandOptions options) {
   const double seconds = runtime::seconds_since(start);
   const std::string out = options.convert.out.string();
   if (result.resumed_bytes > 0) {
-    fmt::print("{}: {:.2f} GB were there already and fit their checksums\n", out,
+    fmt::print("{}: {:.3f} GB were there already and fit their checksums\n", out,
                gigabytes(result.resumed_bytes));
   }
-  fmt::print("{}: {:.2f} GB in {:.1f} s ({:.0f} MB/s of input), fingerprint {}\n", out,
+  fmt::print("{}: {:.3f} GB in {:.1f} s ({:.0f} MB/s of input), fingerprint {}\n", out,
              gigabytes(std::filesystem::file_size(out)), seconds,
              static_cast<double>(source_bytes) / seconds / 1e6, result.fingerprint);
   if (result.learning_share > 0) {

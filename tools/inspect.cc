@@ -40,7 +40,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
       ->required();
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--verify", options->verify, "Read a container and compare its checksums");
-  command->add_flag("--numa{auto}", options->numa,
+  command->add_flag("--numa", options->numa,
                     "Load the model and say where its weights and threads are; "
                     "--numa=split, whole or interleave asks for a policy");
   command->add_option("-t,--threads", options->engine.threads, "For --numa: threads")
@@ -54,6 +54,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
       ->type_name("FILE")
       ->check(a_path());
   command->callback([options, &exit_code] {
+    if (options->numa == "true") options->numa = "auto";  // so a flag without a value is told
     if (!options->numa.empty()) {
       const auto policy = model::numa_policy_named(options->numa);
       if (!policy) throw CLI::ValidationError("--numa", "'" + options->numa + "' is no policy");

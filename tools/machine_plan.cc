@@ -103,7 +103,7 @@ json report_estimates(const PlanOptions& options, const PlannedModel& plan, std:
                                ? static_cast<double>(e.placement.total_bytes()) / n
                                : static_cast<double>(std::ranges::max(e.placement.arena_bytes));
       fmt::print(out,
-                 "{:>5}  {:<11} {:>10.2f} GB {:>10.3f} GB {:>11.3f} GB {:>10.3f} GB {:>12.1f}% "
+                 "{:>5}  {:<11} {:>10.3f} GB {:>10.3f} GB {:>11.3f} GB {:>10.3f} GB {:>12.1f}% "
                  "{:>9}\n",
                  n, name(policy), gigabytes(arena), gigabytes(e.local_bytes),
                  gigabytes(e.remote_bytes), gigabytes(e.exchanged.total()), 100 * e.busiest_share,

@@ -656,7 +656,7 @@ test_a_bias_for_a_token_beyond_the_vocabulary_is_refused() {
     "$leyden" chat >"$work/out" 2>"$work/err"
   status=$?
   exits 1
-  says err "--logit-bias: token 2048 is outside the vocabulary of 2048"
+  says err "leyden: logit-bias: token 2048 is outside the vocabulary of 2048"
 }
 test_stops_and_biases_are_taken_as_they_stand_one_at_a_time() {
   stops_at() { # ANSWER STOP...
@@ -680,6 +680,21 @@ test_help_shows_one_word_for_what_takes_one() {
   call run --help
   grep -q -e '--stop TEXT  ' "$work/out" || fail "$(grep -e --stop "$work/out")"
   grep -q -e '--logit-bias TEXT  ' "$work/out" || fail "$(grep -e --logit-bias "$work/out")"
+}
+test_help_shows_what_may_be_typed() {
+  call inspect --help
+  grep -q -e '--numa  ' "$work/out" || fail "$(grep -e --numa "$work/out")"
+  call bench --help
+  ! grep -F '... ...' "$work/out" || fail "the dots are doubled"
+  says out "--prefill N[,N] ..."
+}
+test_small_models_have_sizes() {
+  call convert --in "$checkpoint" --out "$work/tiny.leyden"
+  exits 0
+  ! grep -E '[^0-9]0\.0+ GB' "$work/out" || fail "a size is 0"
+  call machine --plan "$LEYDEN_DEMO_MODEL"
+  exits 0
+  ! grep -E 'split +0\.0+ GB' "$work/out" || fail "a node's share is 0"
 }
 test_set_takes_one_sign_of_equality_away() {
   called=chat
