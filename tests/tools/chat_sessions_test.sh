@@ -473,6 +473,7 @@ test_two_programs_at_one_conversation_lose_nothing() {
   enter "What is 7 + 8?"
   sees "15"
   prompts
+  sees "[another leyden wrote $name; this one is kept as $name-2]"
   equals "$(sessions | wc -l)" 2
   grep -q "2 + 3" "$XDG_STATE_HOME/leyden/sessions/$name.json" || fail "the pipe's turn is lost"
   grep -q "7 + 8" "$XDG_STATE_HOME/leyden/sessions/$name-2.json" || fail "the terminal's turn is lost"

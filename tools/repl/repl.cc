@@ -236,7 +236,12 @@ void Repl::keep() {
   try {
     store_.save(conversation());
     keeping_failed_ = false;
+    const std::string before = store_.name();
     asked_to_lose_.clear();
+    if (!before.empty() && store_.name() != before) {
+      printer_.say(
+          fmt::format("[another leyden wrote {}; this one is kept as {}]", before, store_.name()));
+    }
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
