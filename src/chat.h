@@ -49,6 +49,8 @@ class Chat {
   Generation answer(text::Sampler& sampler, const GenerationOptions& options,
                     const GenerationEvents& events);
 
+  /// How many tokens the messages are for the next answer. Errors: text::ChatError.
+  std::size_t n_tokens() const { return rendered_as_past().size(); }
   /// Lets the session forget all tokens that the next answer wouldn't go on from: those of messages
   /// that were taken back, or of another conversation. Errors: text::ChatError.
   void forget_what_is_gone();

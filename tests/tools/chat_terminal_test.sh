@@ -417,6 +417,39 @@ test_no_color_and_dumb_terminals_get_plain_text() {
   local escape=$'\e'
   with="NO_COLOR=1" start --greedy
   enter "What is 7 + 8?"
+test_a_file_that_does_not_fit_is_said_with_what_to_do() {
+  printf 'word %.0s' {1..100} >"$work/home/long.txt"
+  start --greedy --context 64
+  enter "/file ~/long.txt"
+  sees "[that doesn't fit: with it the conversation has "
+  enter "What is in it?"
+  sees "/undo takes back the file that waits for it"
+  lacks "the last exchange"
+  enter "/undo"
+  sees "[taken back: the file that waited for your next message]"
+  enter "What is 7 + 8?"
+  sees "15"
+}
+test_what_was_taken_back_is_in_no_statistics_of_the_context() {
+  start --greedy --context 256
+  enter "What is the capital of Norway?"
+  sees "of 256]"
+  enter "/undo"
+  enter "/stats"
+  sees "context   0 of 256 tokens"
+  enter "What is 7 + 8?"
+  sees "of 256]" 2
+  prompts
+  enter "/stats"
+  local used
+  used=$(screen | grep -o "context [0-9]* of 256]" | tail -n 1 | cut -d ' ' -f 2)
+  sees "context   $used of 256 tokens"
+}
+test_a_slash_alone_is_a_message() {
+  start --greedy --max-tokens 3
+  enter "/"
+  sees "cut off after 3 tokens"
+}
   sees "context "
   tmux_ capture-pane -p -e -t leyden | grep -qF "${escape}[2m" && fail "dim with NO_COLOR"
   with="TERM=dumb" start --greedy

@@ -135,13 +135,16 @@ void Repl::think(const std::string& argument) {
 }
 
 void Repl::show_stats(const std::string&) {
+  // What was taken back is computed still, should it be said again, but it is no part of this.
+  const std::size_t context =
+      std::min(static_cast<std::size_t>(chat_.session().position()), conversation_tokens());
   printer_.say(fmt::format(
       "answers   {}\nread      {} tokens in {:.2f} s, {:.1f} tokens/s\n"
       "wrote     {} tokens in {:.2f} s, {:.1f} tokens/s\ncontext   {} of {} tokens",
       totals_.answers, totals_.prompt_tokens, totals_.prefill_seconds,
       per_second(totals_.prompt_tokens, totals_.prefill_seconds), totals_.generated_tokens,
-      totals_.decode_seconds, per_second(totals_.generated_tokens, totals_.decode_seconds),
-      chat_.session().position(), chat_.session().capacity()));
+      totals_.decode_seconds, per_second(totals_.generated_tokens, totals_.decode_seconds), context,
+      chat_.session().capacity()));
 }
 
 }  // namespace leyden::tools

@@ -1,5 +1,6 @@
 // The commands that look at the conversation or change it.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <stdexcept>
@@ -87,6 +88,15 @@ void Repl::attach_file(const std::string& argument) {
   printer_.note(
       fmt::format("[{}: {} tokens; they go before your next message, Enter sends them alone]", path,
                   engine_->tokenizer().encode_text(content).size()));
+  const std::size_t waiting =
+      engine_->tokenizer().encode_text(fmt::format("{}", fmt::join(attached_, ""))).size();
+  const auto capacity = static_cast<std::size_t>(chat_.session().capacity());
+  if (conversation_tokens() + waiting > capacity) {
+    printer_.note(fmt::format(
+        "[that doesn't fit: with it the conversation has {} tokens, but the context holds {}. "
+        "/undo takes it back]",
+        conversation_tokens() + waiting, capacity));
+  }
 }
 
 std::string Repl::last_reasoning() const {

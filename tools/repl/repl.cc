@@ -115,12 +115,11 @@ void Repl::run_command(const std::string& name, const std::string& argument) {
 
 void Repl::send(const std::string& text) {
   if (is_blank(text) && attached_.empty()) return;
-  const std::vector<std::string> attached = attached_;
-  chat_.say("user", fmt::format("{}{}", fmt::join(attached, ""), text));
-  attached_.clear();
-  if (answer("[stopped before the answer began; the message was taken back]")) return;
+  chat_.say("user", fmt::format("{}{}", fmt::join(attached_, ""), text));
+  if (answer("[stopped before the answer began; the message was taken back]")) {
+    return attached_.clear();
+  }
   chat_.messages.pop_back();
-  attached_ = attached;
   if (!printer_.conversing()) std::fputc('\n', stdout);  // still one line for each line
 }
 
@@ -224,9 +223,12 @@ void Repl::report(const Generation& generation) {
 void Repl::explain_full_context(const ContextFull& full) {
   printer_.complain(fmt::format(
       "With this message the conversation has {} tokens, but the context holds {}. The message "
-      "was not sent.\n/undo takes back the last exchange and makes room; /clear begins a new "
-      "conversation{}.\n--context N at the start gives more room, where the model allows it.",
+      "was not sent.\n/undo takes back {}; /clear begins a new conversation{}.\n"
+      "--context N at the start gives more room, where the model allows it.",
       full.tokens, full.capacity,
+      attached_.empty()       ? "the last exchange and makes room"
+      : attached_.size() == 1 ? "the file that waits for it"
+                              : "the files that wait for it",
       store_.is_kept() ? " (this one stays as " + store_.name() + ")" : ""));
 }
 
@@ -234,14 +236,14 @@ void Repl::keep() {
   // A pipe's conversation is kept only if it was asked for by name.
   if (store_.name().empty() && !printer_.conversing()) return;
   try {
-    store_.save(conversation());
-    keeping_failed_ = false;
     const std::string before = store_.name();
-    asked_to_lose_.clear();
+    store_.save(conversation());
     if (!before.empty() && store_.name() != before) {
       printer_.say(
           fmt::format("[another leyden wrote {}; this one is kept as {}]", before, store_.name()));
     }
+    keeping_failed_ = false;
+    asked_to_lose_.clear();
   } catch (const std::exception& error) {
     if (!keeping_failed_) printer_.complain(fmt::format("can't keep this: {}", error.what()));
     keeping_failed_ = true;
@@ -296,6 +298,16 @@ bool Repl::thinks() const {
   const text::Thinking possible = text::thinking_of(chat_.format());
   if (possible == text::Thinking::kByChoice) return settings_.thinking;
   return possible == text::Thinking::kAlways;
+}
+
+std::size_t Repl::conversation_tokens() {
+  if (chat_.messages.empty()) return 0;
+  chat_.render.thinking = thinks();
+  try {
+    return chat_.n_tokens();
+  } catch (const text::ChatError&) {  // had with a model of another chat format
+    return 0;
+  }
 }
 
 Conversation Repl::conversation() const { return {model_, chat_.messages, settings_}; }

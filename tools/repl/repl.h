@@ -86,6 +86,8 @@ class Repl {
   std::string last_reasoning() const;
   /// Whether answers come with thinking, as far as the model leaves a choice.
   bool thinks() const;
+  /// How many tokens the next message finds before it, whether they have been read yet or not.
+  std::size_t conversation_tokens();
 
   std::shared_ptr<const Engine> engine_;
   Signals& signals_;
