@@ -90,7 +90,8 @@ void greet(const Printer& printer, const SessionStore& store, const Conversation
   printer.note("leyden " LEYDEN_VERSION " · /help explains, Ctrl-D leaves");
   if (resumes) {
     printer.note(summary(store.name(), conversation));
-    if (const std::string last = last_exchange(conversation); !last.empty()) printer.note(last);
+    const std::string last = last_exchange(conversation, printer);
+    if (!last.empty()) printer.note(last);
   } else if (const auto newest = store.newest()) {
     printer.note(fmt::format("/load takes up the last conversation:\n  {}",
                              list_row(newest->name, newest->file)));

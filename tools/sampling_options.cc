@@ -20,7 +20,7 @@ std::uint64_t parse_seed(const std::string& text) {
 
 }  // namespace
 
-std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
+std::pair<text::TokenId, float> parse_logit_bias(const std::string& text, const std::string& name) {
   const char* const end = text.data() + text.size();
   text::TokenId token = 0;
   const auto id = std::from_chars(text.data(), end, token);
@@ -29,7 +29,7 @@ std::pair<text::TokenId, float> parse_logit_bias(const std::string& text) {
     const auto bias = std::from_chars(id.ptr + 1, end, value);
     if (bias.ec == std::errc() && bias.ptr == end) return {token, value};
   }
-  throw CLI::ValidationError("--logit-bias", "'" + text + "' is not of the form ID=VALUE");
+  throw CLI::ValidationError(name, "'" + text + "' is not of the form ID=VALUE");
 }
 
 void require_in_vocabulary(const std::vector<std::string>& biases, std::int32_t vocab_size) {

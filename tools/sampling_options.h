@@ -28,8 +28,9 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options);
 /// Errors: CLI::ValidationError.
 text::SamplerOptions apply(const SamplingOptions& options, text::SamplerOptions recommended);
 
-/// "ID=VALUE". Errors: CLI::ValidationError.
-std::pair<text::TokenId, float> parse_logit_bias(const std::string& text);
+/// "ID=VALUE", given as `name`. Errors: CLI::ValidationError.
+std::pair<text::TokenId, float> parse_logit_bias(const std::string& text,
+                                                 const std::string& name = "--logit-bias");
 
 /// Whether a model with so many tokens has those of `biases` ("ID=VALUE").
 /// Errors: LoadError "--logit-bias: ..." for the first that it lacks.

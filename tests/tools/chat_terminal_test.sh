@@ -187,6 +187,23 @@ test_lines_of_answers_are_broken_between_words() {
   sees "very small language model." # the terminal alone would break it as "a ve", "ry small"
   prompts
   equals "$(screen | grep -xcF "I am Leyden's demo model, a")" 1
+  keys C-l
+  enter "/show"
+  sees "assistant: I am Leyden's demo"
+  prompts
+  equals "$(screen | grep -xcF "assistant: I am Leyden's demo")" 1
+  enter "/save talk"
+  sees "[kept as talk;"
+  prompts
+  keys C-d
+  ends 0
+  columns=30 start --resume talk
+  sees "very small language model."
+  equals "$(screen | grep -xcF "I am Leyden's demo model, a")" 1
+  keys C-l
+  enter "/load talk"
+  sees "very small language model." 2
+  equals "$(screen | grep -xcF "I am Leyden's demo model, a")" 2
 }
 test_wide_characters_can_be_edited() {
   start --greedy
@@ -400,23 +417,6 @@ test_a_full_context_is_said_with_what_to_do() {
   enter "What is 7 + 8?"
   sees "15"
 }
-test_control_characters_of_the_model_are_pictures() {
-  start --greedy --max-tokens 3 --logit-bias "$escape_token=1000"
-  enter "hello"
-  sees "␛␛␛"
-}
-test_control_characters_are_pictures_for_run_too_but_only_at_a_terminal() {
-  tmux_ kill-session -t =leyden 2>/dev/null
-  tmux_ new-session -d -s leyden -x 100 -y 30 \
-    "'$leyden' run -p hello -n 3 --greedy --logit-bias $escape_token=1000; echo \"[exit \$?]\"; cat"
-  ends 0
-  sees "␛␛␛"
-  equals "$("$leyden" run -p hello -n 3 --greedy --logit-bias "$escape_token=1000")" $'\e\e\e'
-}
-test_no_color_and_dumb_terminals_get_plain_text() {
-  local escape=$'\e'
-  with="NO_COLOR=1" start --greedy
-  enter "What is 7 + 8?"
 test_a_file_that_does_not_fit_is_said_with_what_to_do() {
   printf 'word %.0s' {1..100} >"$work/home/long.txt"
   start --greedy --context 64
@@ -450,6 +450,23 @@ test_a_slash_alone_is_a_message() {
   enter "/"
   sees "cut off after 3 tokens"
 }
+test_control_characters_of_the_model_are_pictures() {
+  start --greedy --max-tokens 3 --logit-bias "$escape_token=1000"
+  enter "hello"
+  sees "␛␛␛"
+}
+test_control_characters_are_pictures_for_run_too_but_only_at_a_terminal() {
+  tmux_ kill-session -t =leyden 2>/dev/null
+  tmux_ new-session -d -s leyden -x 100 -y 30 \
+    "'$leyden' run -p hello -n 3 --greedy --logit-bias $escape_token=1000; echo \"[exit \$?]\"; cat"
+  ends 0
+  sees "␛␛␛"
+  equals "$("$leyden" run -p hello -n 3 --greedy --logit-bias "$escape_token=1000")" $'\e\e\e'
+}
+test_no_color_and_dumb_terminals_get_plain_text() {
+  local escape=$'\e'
+  with="NO_COLOR=1" start --greedy
+  enter "What is 7 + 8?"
   sees "context "
   tmux_ capture-pane -p -e -t leyden | grep -qF "${escape}[2m" && fail "dim with NO_COLOR"
   with="TERM=dumb" start --greedy

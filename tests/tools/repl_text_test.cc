@@ -6,13 +6,16 @@
 #include <clocale>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include "tools/repl/command_line.h"
+#include "tools/repl/commands.h"
 #include "tools/repl/completion.h"
 #include "tools/repl/history_file.h"
 #include "tools/repl/input_text.h"
 #include "tools/repl/key_source.h"
 #include "tools/repl/paste_folds.h"
+#include "tools/repl/settings.h"
 #include "tools/repl/word_wrap.h"
 #include "tools/visible_text.h"
 
@@ -43,8 +46,8 @@ TEST(VisibleText, ExcerptsAreCutByColumns) {
   EXPECT_EQ(excerpt("", 5), "");
 }
 
-std::string wrapped(int columns, std::string_view text, std::size_t piece = 1000) {
-  WordWrap wrap(columns);
+std::string wrapped(int columns, std::string_view text, std::size_t piece = 1000, int column = 0) {
+  WordWrap wrap(columns, column);
   std::string out;
   for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
     out += wrap.push(text.substr(0, piece));
@@ -92,6 +95,11 @@ TEST(WordWrap, FencedCodeStaysAsItIs) {
   EXPECT_EQ(wrapped(9, "```a``` two three"), "```a``` \ntwo three");
 }
 
+TEST(WordWrap, ALabelTakesAPartOfTheFirstLine) {
+  EXPECT_EQ(wrapped(10, "one two three\nfour", 1000, 6), "one \ntwo three\nfour");
+  EXPECT_EQ(wrapped(10, "```\nint number = 12;\n", 1000, 6), "```\nint number = 12;\n");
+}
+
 TEST(WordWrap, WithoutATerminalAllPassesAtOnce) { EXPECT_EQ(WordWrap(0).push("one tw"), "one tw"); }
 
 TEST(CommandLine, ASlashAndLettersIsACommand) {
@@ -100,12 +108,27 @@ TEST(CommandLine, ASlashAndLettersIsACommand) {
   EXPECT_EQ(command->name, "/system");
   EXPECT_EQ(command->argument, "You are\nkind.");
   EXPECT_TRUE(parse_command("/?"));
-  EXPECT_TRUE(parse_command("/"));
+  EXPECT_FALSE(parse_command("/"));
   EXPECT_FALSE(parse_command("/usr/bin is where?"));
   EXPECT_FALSE(parse_command(" /help"));
   EXPECT_FALSE(parse_command("// a comment"));
   EXPECT_FALSE(parse_command("/ what"));
   EXPECT_FALSE(parse_command(""));
+}
+
+TEST(Commands, HelpFitsATerminalOf80Columns) {
+  std::istringstream help(help_text());
+  for (std::string line; std::getline(help, line);) EXPECT_LE(columns_of(line), 79) << line;
+}
+
+TEST(Commands, ASettingIsRefusedByTheNameThatWasTyped) {
+  ConversationSettings settings;
+  try {
+    change_setting("logit-bias", "x", settings);
+    FAIL();
+  } catch (const std::exception& error) {
+    EXPECT_STREQ(error.what(), "logit-bias: 'x' is not of the form ID=VALUE");
+  }
 }
 
 TEST(InputText, BackslashesAndQuotesContinue) {

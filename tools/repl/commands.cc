@@ -9,6 +9,7 @@
 #include "tools/repl/completion.h"
 #include "tools/repl/settings.h"
 #include "tools/sampling_options.h"
+#include "tools/token_list.h"
 #include "tools/units.h"
 
 namespace leyden::tools {
@@ -16,22 +17,18 @@ namespace {
 
 constexpr std::array kCommands = {
     Command{"/help", "", "show this", &Repl::help},
-    Command{"/clear", "", "begin a new conversation; system prompt and settings stay",
-            &Repl::clear},
+    Command{"/clear", "", "begin anew; system prompt and settings stay", &Repl::clear},
     Command{"/system", "[TEXT]", "set the system prompt (\"\" removes it), or show it",
             &Repl::set_system},
     Command{"/set", "[NAME VALUE]", "change a setting of the answers, or list all", &Repl::set},
     Command{"/think", "[on|off|hide]", "think aloud, not at all, or folded into one line",
             &Repl::think},
-    Command{"/show", "[SUBJECT]", "the conversation, or: thinking, system, settings, model",
-            &Repl::show},
-    Command{"/undo", "", "take back the last message and its answer, or every /file", &Repl::undo},
+    Command{"/show", "[SUBJECT]", "all of it, or: thinking, system, settings, model", &Repl::show},
+    Command{"/undo", "", "take back the last exchange, or every waiting /file", &Repl::undo},
     Command{"/regen", "", "answer the last message anew", &Repl::regenerate},
     Command{"/file", "PATH", "put a file's text before the next message", &Repl::attach_file},
-    Command{"/save", "[-f] [NAME]", "keep the conversation under a name (-f: replace another)",
-            &Repl::save},
-    Command{"/load", "[NAME]", "go on with a kept conversation (default: the last one)",
-            &Repl::load},
+    Command{"/save", "[-f] [NAME]", "keep it under a name (-f: replace another)", &Repl::save},
+    Command{"/load", "[NAME]", "go on with a kept one (default: the last)", &Repl::load},
     Command{"/sessions", "", "list the kept conversations", &Repl::list_sessions},
     Command{"/stats", "", "tokens and speed so far", &Repl::show_stats},
     Command{"/quit", "", "leave; so do Ctrl-D and Ctrl-C twice", &Repl::quit},
@@ -46,10 +43,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kShortFor
 }};
 
 constexpr const char* kKeys =
-    "\nA message may have several lines: end a line with \\, press Alt-Enter, paste them, or put\n"
-    "\"\"\" before and after. A space in front makes a message of what looks like a command.\n"
-    "Ctrl-C stops an answer and keeps what was said. Up and Ctrl-R find what you typed before,\n"
-    "Tab completes commands, names and paths.";
+    "\nA message may have several lines: end a line with \\, press Alt-Enter, paste\n"
+    "them, or put \"\"\" before and after. A space in front makes a message of what\n"
+    "looks like a command. Ctrl-C stops an answer and keeps what was said. Up and\n"
+    "Ctrl-R find what you typed before, Tab completes commands, names and paths.";
 
 }  // namespace
 
@@ -79,13 +76,15 @@ std::vector<std::string> Repl::complete(std::string_view before, std::string_vie
   return matching_words(names, word);
 }
 
-void Repl::help(const std::string&) {
+std::string help_text() {
   std::string text;
   for (const Command& command : kCommands) {
     text += fmt::format("  {:10}{:15}{}\n", command.name, command.arguments, command.help);
   }
-  printer_.say(text + kKeys);
+  return text + kKeys;
 }
+
+void Repl::help(const std::string&) { printer_.say(help_text()); }
 
 void Repl::quit(const std::string&) { leave(); }
 
@@ -109,7 +108,8 @@ void Repl::set(const std::string& argument) {
   skip_blanks();
   if (value.empty() && !is_list(name)) return printer_.say(show_setting(name, settings_));
   if (name == "logit-bias" && !value.empty()) {
-    require_in_vocabulary({value}, engine_->vocab_size());
+    const text::TokenId token = parse_logit_bias(value, name).first;
+    require_in_vocabulary({&token, 1}, engine_->vocab_size(), name);
   }
   change_setting(name, value, settings_);
   printer_.note(fmt::format("[{} is {}]", name, value.empty() ? "empty" : value));

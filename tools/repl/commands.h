@@ -16,6 +16,8 @@ struct Command {
 
 /// All of them, in the order /help shows them.
 std::span<const Command> all_commands();
+/// What /help says: a line for each of them, and the keys; no line is wider than 79 columns.
+std::string help_text();
 /// The command of this name or short form ("/exit"), or null.
 const Command* find_command(std::string_view name);
 

@@ -11,10 +11,10 @@
 #include "src/engine.h"
 #include "tools/repl/completion.h"
 #include "tools/repl/repl.h"
+#include "tools/repl/session_summary.h"
 #include "tools/repl/settings.h"
 #include "tools/repl/system_prompt.h"
 #include "tools/terminal.h"
-#include "tools/tool_calls.h"
 #include "tools/visible_text.h"
 
 namespace leyden::tools {
@@ -112,7 +112,7 @@ std::string Repl::transcript() const {
   std::string text;
   for (const text::Message& message : chat_.messages) {
     if (!text.empty()) text += "\n";
-    text += fmt::format("{}: {}\n", message.role, said(message));
+    text += shown_message(message.role + ": ", message, printer_) + "\n";
   }
   if (!text.empty()) text.pop_back();
   return text;
@@ -129,7 +129,8 @@ void Repl::show(const std::string& argument) {
   }
   if (argument == "thinking") {
     const std::string thoughts = last_reasoning();
-    return printer_.say(thoughts.empty() ? "the last answer came without thinking" : thoughts);
+    return printer_.say(thoughts.empty() ? "the last answer came without thinking"
+                                         : printer_.wrapped("", thoughts));
   }
   if (!argument.empty() && argument != "conversation") {
     throw std::runtime_error("/show " + argument +

@@ -23,6 +23,13 @@ void put(std::FILE* to, std::string_view text) {
 
 }  // namespace
 
+std::string Printer::wrapped(std::string_view label, std::string_view text) const {
+  WordWrap wrap(conversing_ ? terminal_columns() : 0, columns_of(label));
+  std::string lines(label);
+  lines += wrap.push(visible(text));
+  return lines + wrap.finish();
+}
+
 void Printer::say(std::string_view text) const {
   put(conversing_ ? stdout : stderr, visible(text) + "\n");
 }

@@ -19,6 +19,8 @@ class Printer {
   bool conversing() const { return conversing_; }
   bool styled() const { return styled_; }
 
+  /// "LABELtext" as say() and note() take it, the text's lines broken between words for a person.
+  std::string wrapped(std::string_view label, std::string_view text) const;
   /// What a command was asked for.
   void say(std::string_view text) const;
   /// A remark, dimmed; only to a person.

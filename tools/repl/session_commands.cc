@@ -91,7 +91,8 @@ void Repl::load(const std::string& argument) {
     printer_.note(fmt::format("[it was had with {}; {} goes on]",
                               model.empty() ? "leyden's demo model" : model, model_name()));
   }
-  if (const std::string last = last_exchange(conversation()); !last.empty()) printer_.say(last);
+  const std::string last = last_exchange(conversation(), printer_);
+  if (!last.empty()) printer_.say(last);
 }
 
 void Repl::list_sessions(const std::string&) {

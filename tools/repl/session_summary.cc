@@ -41,14 +41,21 @@ std::string list_row(const std::string& name, const std::filesystem::path& file)
   }
 }
 
-std::string last_exchange(const Conversation& conversation) {
+std::string shown_message(const std::string& label, const text::Message& message,
+                          const Printer& printer) {
+  const std::string text = message.content.value_or("");
+  return printer.wrapped(label, text) + said(message).substr(text.size());
+}
+
+std::string last_exchange(const Conversation& conversation, const Printer& printer) {
   const auto& messages = conversation.messages;
   if (messages.empty() || messages.back().role != "assistant") return "";
   // Tool calls and their results may stand between the two.
   const auto question = std::find_if(messages.rbegin(), messages.rend(),
                                      [](const text::Message& m) { return m.role == "user"; });
   if (question == messages.rend()) return "";
-  return fmt::format("> {}\n{}", question->content.value_or(""), said(messages.back()));
+  return printer.wrapped("> ", question->content.value_or("")) + "\n" +
+         shown_message("", messages.back(), printer);
 }
 
 }  // namespace leyden::tools

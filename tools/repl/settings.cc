@@ -54,7 +54,7 @@ void change_bias(const std::string& text, Settings& settings) {
   if (text.empty()) {
     settings.sampling.logit_bias.clear();
   } else {
-    settings.sampling.logit_bias.push_back(parse_logit_bias(text));
+    settings.sampling.logit_bias.push_back(parse_logit_bias(text, "logit-bias"));
   }
 }
 

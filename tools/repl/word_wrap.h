@@ -12,7 +12,8 @@ namespace leyden::tools {
 class WordWrap {
  public:
   /// columns: of the terminal; 0: all text passes as it is, at once.
-  explicit WordWrap(int columns) : columns_(columns) {}
+  /// column: how much of the first line is taken.
+  explicit WordWrap(int columns, int column = 0) : columns_(columns), column_(column) {}
 
   /// text: whole characters, visible().
   std::string push(std::string_view text);
@@ -25,7 +26,7 @@ class WordWrap {
   void pass_on(std::string& out);
 
   int columns_;
-  int column_ = 0;           // where the terminal's cursor is
+  int column_;               // where the terminal's cursor is
   std::string word_;         // held back
   int word_columns_ = 0;     // its width
   bool begins_line_ = true;  // no word has been on this line of the text
