@@ -98,6 +98,7 @@ TEST(WordWrap, FencedCodeStaysAsItIs) {
 TEST(WordWrap, ALabelTakesAPartOfTheFirstLine) {
   EXPECT_EQ(wrapped(10, "one two three\nfour", 1000, 6), "one \ntwo three\nfour");
   EXPECT_EQ(wrapped(10, "```\nint number = 12;\n", 1000, 6), "```\nint number = 12;\n");
+  EXPECT_EQ(wrapped(0, "one two", 1000, 6), "one two") << "not at a terminal";
 }
 
 TEST(WordWrap, WithoutATerminalAllPassesAtOnce) { EXPECT_EQ(WordWrap(0).push("one tw"), "one tw"); }

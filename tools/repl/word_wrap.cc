@@ -32,6 +32,7 @@ std::string WordWrap::push(std::string_view text) {
 }
 
 std::string WordWrap::finish() {
+  if (columns_ == 0) return "";
   std::string out;
   end_word(out);
   *this = WordWrap(columns_);
