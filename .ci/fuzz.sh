@@ -1,4 +1,4 @@
-# libFuzzer on every parser: FUZZ_RUNS inputs each (default 30000) from FUZZ_SEED (default 1), the same ones every
+# libFuzzer on every parser: FUZZ_RUNS inputs each (default 20000) from FUZZ_SEED (default 1), the same ones every
 # time, so that a submission is judged by its change and not by luck; FUZZ_SECONDS (default 120) is for machines that
 # are too slow. Five at once on two cores. To search: FUZZ_RUNS=-1 FUZZ_SECONDS=7200 FUZZ_SEED=7 .ci/run fuzz
 set -euo pipefail
@@ -10,7 +10,7 @@ cmake --build --preset fuzz --target fuzz_targets >build/fuzz.log 2>&1 ||
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export work runs=${FUZZ_RUNS:-30000} seconds=${FUZZ_SECONDS:-120} seed=${FUZZ_SEED:-1}
+export work runs=${FUZZ_RUNS:-20000} seconds=${FUZZ_SECONDS:-120} seed=${FUZZ_SEED:-1}
 export LC_ALL=C # the order of the seeds
 # libFuzzer mutates with what was compared, pointers among it: so nothing may move, the stack included, which begins
 # below the environment.
