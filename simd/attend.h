@@ -76,6 +76,9 @@ struct Choice {
   const std::uint32_t* words = nullptr;
   std::ptrdiff_t stride = 0;
 
+  [[gnu::always_inline]] bool has(int query, int key) const {
+    return words == nullptr || (words[query * stride + key / 32] >> key % 32 & 1) != 0;
+  }
   /// That of queries from `first` on.
   [[gnu::always_inline]] Choice from(int first) const {
     return {words == nullptr ? nullptr : words + first * stride, stride};

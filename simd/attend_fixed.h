@@ -166,7 +166,7 @@ LEYDEN_INLINE void with_constant(int n, const F& f) {
 /// Largest scale of a run of values among the keys seen; NaN above all.
 LEYDEN_INLINE float top_scale(const ChunkScales& chunk, int run, const Seen& keys) {
   if (keys.n == 0) return 0.0f;
-  if (keys.chosen == nullptr) return chunk.value_top[run * kKeyChunk + keys.n - 1];
+  if (keys.choice.words == nullptr) return chunk.value_top[run * kKeyChunk + keys.n - 1];
   F32x16 largest = zero_f32(), sum = zero_f32();
   for (int k = 0; k < keys.n; k += 16) {
     const F32x16 scale = select(keys.lanes(k), load(chunk.value + run * kKeyChunk + k), zero_f32());

@@ -109,14 +109,14 @@ void add_scores(const FixedRows& query, const FixedRows& keys, int n, float* sco
 }
 
 /// out = sum of p[k] * values[k] over those of n keys that are seen; p_sum = sum of p.
-void mix_values(const float* p, float p_sum, const FixedRows& values, int n, const Chosen& sees,
+void mix_values(const float* p, float p_sum, const FixedRows& values, int n, const Choice& choice,
                 float* out) {
   const float limit = std::min(kFixedWeightSum / p_sum, kFixedKeyLimit);
   for (int run = 0; run < n_runs(values.width); ++run) {
     float top = 0;
     for (int k = 0; k < n; ++k) {
       const float scale = values.scales(k)[run];
-      if (!sees(k)) continue;
+      if (!choice.has(0, k)) continue;
       if (scale > top || std::isnan(scale)) top = scale;
     }
     const bool is_zero = top < kSmallestFixed;
@@ -125,7 +125,7 @@ void mix_values(const float* p, float p_sum, const FixedRows& values, int n, con
     for (int d = run * kFixedRun; d < std::min((run + 1) * kFixedRun, values.width); ++d) {
       std::int32_t sum = 0;
       for (int k = 0; k < n; ++k) {
-        if (!sees(k)) continue;
+        if (!choice.has(0, k)) continue;
         const float w = p[k] * values.scales(k)[run] * factor;
         if (std::isnan(w)) continue;  // the scale says so for the output
         sum += static_cast<std::int32_t>(std::lrint(w)) * values.row(k)[d];
@@ -196,9 +196,9 @@ void attend_int16(const AttendArgs& args) noexcept {
     const auto query = FixedQuery::of(args, i, args.key_dim, 0);
     float score[kKeyChunk] = {};
     add_scores(query.first, keys, n, score);
-    const Chosen sees = {args.choice.from(i).words};
-    exponentiate(score, n, sees, args.partial.max + i, args.partial.sum + i);
-    mix_values(score, args.partial.sum[i], values, n, sees,
+    const Choice choice = args.choice.from(i);
+    exponentiate(score, n, choice, args.partial.max + i, args.partial.sum + i);
+    mix_values(score, args.partial.sum[i], values, n, choice,
                args.partial.out + i * args.partial.out_stride);
   }
 }

@@ -18,19 +18,19 @@ const float* query_of(const Args& args, int i) {
 
 /// One query over those of n keys that it sees. key(k) and value(k) give rows.
 template <typename Key, typename Value>
-void attend_one(const AttendPartial& partial, int i, int n, const Chosen& sees, const float* query,
-                int key_dim, int value_dim, Key key, Value value) {
+void attend_one(const AttendPartial& partial, int i, int n, const Choice& choice,
+                const float* query, int key_dim, int value_dim, Key key, Value value) {
   float s[kKeyChunk];
   for (int k = 0; k < n; ++k) {
     const float* row = key(k);
     s[k] = 0;
     for (int d = 0; d < key_dim; ++d) s[k] = std::fma(query[d], row[d], s[k]);
   }
-  exponentiate(s, n, sees, partial.max + i, partial.sum + i);
+  exponentiate(s, n, choice, partial.max + i, partial.sum + i);
   float* out = partial.out + i * partial.out_stride;
   std::fill_n(out, value_dim, 0.0f);
   for (int k = 0; k < n; ++k) {
-    if (!sees(k)) continue;
+    if (!choice.has(0, k)) continue;
     const float* row = value(k);
     for (int d = 0; d < value_dim; ++d) out[d] = std::fma(s[k], row[d], out[d]);
   }
@@ -42,8 +42,8 @@ void attend(const AttendArgs& args) noexcept {
   for (int i = 0; i < args.n_queries; ++i) {
     const int n = args.n_visible == nullptr ? args.n_keys : args.n_visible[i];
     attend_one(
-        args.partial, i, n, {args.choice.from(i).words}, query_of(args, i), args.key_dim,
-        args.value_dim, [&](int k) { return args.key + k * args.key_stride; },
+        args.partial, i, n, args.choice.from(i), query_of(args, i), args.key_dim, args.value_dim,
+        [&](int k) { return args.key + k * args.key_stride; },
         [&](int k) { return args.value + k * args.value_stride; });
   }
 }

@@ -3,8 +3,8 @@
 #include "simd/attend.h"
 #include "simd/exp.h"
 
-/// exponentiate: turns a query's scores into p, and sets max and sum (simd/attend.h). For kernels,
-/// and with the same bits for references.
+/// Which keys a query sees, and exponentiate: turns its scores into p, and sets max and sum
+/// (simd/attend.h). For kernels, and with the same bits for references.
 namespace leyden::simd {
 
 #if defined(LEYDEN_ISA)
@@ -14,16 +14,15 @@ namespace {
 /// The keys that a query sees: of the first n all, or those chosen.
 struct Seen {
   int n;
-  const std::uint32_t* chosen;  // [kChoiceWords], or null
+  Choice choice;  // of this query
 
   /// Of keys k .. k + 15, k being a multiple of 16.
   [[gnu::always_inline]] Mask16 lanes(int k) const {
     const Mask16 first = first_lanes(n - k);
-    return chosen == nullptr ? first : first & lanes_of(chosen[k / 32] >> k % 32 & 0xffff);
+    if (choice.words == nullptr) return first;
+    return first & lanes_of(choice.words[k / 32] >> k % 32 & 0xffff);
   }
-  [[gnu::always_inline]] bool has(int k) const {
-    return k < n && (chosen == nullptr || (chosen[k / 32] >> k % 32 & 1) != 0);
-  }
+  [[gnu::always_inline]] bool has(int k) const { return k < n && choice.has(0, k); }
 };
 
 /// What each of some queries sees of n_keys keys.
@@ -33,7 +32,7 @@ struct Sights {
   Choice choice;
 
   [[gnu::always_inline]] Seen of(int query) const {
-    return {n_visible == nullptr ? n_keys : n_visible[query], choice.from(query).words};
+    return {n_visible == nullptr ? n_keys : n_visible[query], choice.from(query)};
   }
   [[gnu::always_inline]] Sights from(int query) const {
     return {n_keys, n_visible == nullptr ? nullptr : n_visible + query, choice.from(query)};
@@ -80,19 +79,13 @@ LEYDEN_INLINE void exponentiate(float* s, const Seen& keys, int n_keys, float* m
 #else
 namespace scalar {
 
-/// Whether a query that sees the first keys, or of them what it chose, sees key k of these.
-struct Chosen {
-  const std::uint32_t* words = nullptr;
-  bool operator()(int k) const { return words == nullptr || (words[k / 32] >> k % 32 & 1) != 0; }
-};
-
-/// s [n]; that of a key not seen becomes 0.
-inline void exponentiate(float* s, int n, const Chosen& sees, float* max_out, float* sum_out) {
+/// s [n]; that of a key which the query hasn't chosen becomes 0.
+inline void exponentiate(float* s, int n, const Choice& choice, float* max_out, float* sum_out) {
   float largest = -std::numeric_limits<float>::infinity();
-  for (int k = 0; k < n; ++k) largest = sees(k) && s[k] > largest ? s[k] : largest;
+  for (int k = 0; k < n; ++k) largest = choice.has(0, k) && s[k] > largest ? s[k] : largest;
   float lane[16] = {};
   for (int k = 0; k < n; ++k) {
-    s[k] = sees(k) ? exp_f32(s[k] - largest) : 0.0f;
+    s[k] = choice.has(0, k) ? exp_f32(s[k] - largest) : 0.0f;
     lane[k % 16] += s[k];
   }
   for (int distance = 8; distance > 0; distance /= 2) {

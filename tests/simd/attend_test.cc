@@ -27,7 +27,7 @@ struct DenseProblem {
   static constexpr int kStride = kChoiceWords + 3;
   bool sees(int i, int key) const {
     return key < (n_visible.empty() ? n_keys : n_visible[at(i)]) &&
-           (choice.empty() || (choice[at(i * kStride + key / 32)] >> key % 32 & 1) != 0);
+           (choice.empty() || Choice{choice.data(), kStride}.has(i, key));
   }
   /// About one key in `one_in`, of the first `n_choosing` queries; the others choose all.
   void choose(unsigned one_in, int n_choosing) {
@@ -134,7 +134,7 @@ TEST_P(AttendTest, HidesWhatAQueryMayNotSee) {
   }
 }
 
-/// As the same queries see when the other keys aren't there, but for the order of sums.
+/// Beside causality, alone and in company; all chosen is as good as no choice.
 TEST_P(AttendTest, SeesOfTheKeysOnlyThoseChosen) {
   for (const auto& [key_dim, value_dim] : {std::pair{24, 16}, {19, 33}, {192, 128}}) {
     for (const int n_keys : {1, 16, 31, 100, 256}) {
