@@ -141,7 +141,7 @@ std::vector<Isa> available_isas() {
 
 Lead lead_of_cpu() {
   if (is_intel()) return Lead::kFarL2;
-  return is_zen5_or_later() ? Lead::kL2 : Lead::kL1;
+  return is_zen5_or_later() ? Lead::kTwoRuns : Lead::kL1;
 }
 
 bool has_bf16_dot(const CpuFeatures& cpu) {

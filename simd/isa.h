@@ -49,10 +49,11 @@ std::vector<Isa> available_isas();
 Isa select_isa(const char* wanted, bool (*available)(Isa) = cpu_has);
 
 /// How a core that uses what it reads at once is best led through memory: by asking for lines in
-/// its first-level cache, in its second, or in its second further ahead (bench/RESULTS.md).
-enum class Lead { kL1, kL2, kFarL2 };
+/// its first-level cache, by that and reading at two places in turn, or by asking for lines in its
+/// second-level cache further ahead (bench/RESULTS.md).
+enum class Lead { kL1, kTwoRuns, kFarL2 };
 
-/// kL2 on AMD's CPUs from Zen 5 on, kFarL2 on Intel's, kL1 on all others.
+/// kTwoRuns on AMD's CPUs from Zen 5 on, kFarL2 on Intel's, kL1 on all others.
 Lead lead_of_cpu();
 
 /// True where vdpbf16ps (AVX-512 BF16) exists. No level includes it: CPUs from Cascade Lake to

@@ -66,13 +66,10 @@ struct Int4 {
   LEYDEN_INLINE I32Rows dot(I32Rows acc, Quad w, auto q) { return dot_u7(acc, w, q); }
 };
 
-/// A format for Lead::kL2, and for Lead::kFarL2.
+/// A format for Lead::kFarL2.
 template <typename Format>
-struct ThroughL2 : Format {
+struct FarThroughL2 : Format {
   static constexpr int kHastyTokens = 0;
-};
-template <typename Format>
-struct FarThroughL2 : ThroughL2<Format> {
   static constexpr int kBlocksAhead = 12 * 1024 / Format::kBytes;
 };
 
@@ -87,23 +84,30 @@ LEYDEN_INLINE F32Rows load_bias(const std::byte* block, int half) {
   return broadcast_rows(-kFloatBias) * (first + last);
 }
 
-/// The blocks of a call, one after the other, and those that are to be read ahead meanwhile.
+LEYDEN_INLINE int tiles_of(const MatmulArgs& args) {
+  return (args.n_rows + kTileRows - 1) / kTileRows;
+}
+
+/// The blocks of a run of tiles, one after the other, and those that are to be read ahead
+/// meanwhile.
 template <typename Format>
 struct Blocks {
   const std::byte* block;
   const std::byte* ahead;
-  const std::byte* end;   // of this call's
+  const std::byte* end;   // of this run's
   const std::byte* next;  // read after them
 
-  LEYDEN_INLINE Blocks of(const MatmulArgs& args) {
-    const std::ptrdiff_t n =
-        std::ptrdiff_t{args.n_rows + kTileRows - 1} / kTileRows * args.n_blocks;
-    const std::byte* const end = args.tiles + n * Format::kBytes;
-    const std::byte* const next = args.next != nullptr ? args.next : end;
+  /// Tiles first_tile to first_tile + n_tiles of the call; what the caller reads next is expected
+  /// to be cut likewise.
+  LEYDEN_INLINE Blocks of(const MatmulArgs& args, int first_tile, int n_tiles) {
+    const std::ptrdiff_t tile_bytes = args.n_blocks * std::ptrdiff_t{Format::kBytes};
+    const std::byte* const begin = args.tiles + first_tile * tile_bytes;
+    const std::byte* const end = begin + n_tiles * tile_bytes;
+    const std::byte* const next = args.next != nullptr ? args.next + first_tile * tile_bytes : end;
+    const std::ptrdiff_t n = std::ptrdiff_t{n_tiles} * args.n_blocks;
     const std::ptrdiff_t past = Format::kBlocksAhead - n;
-    return {args.tiles,
-            past < 0 ? args.tiles + Format::kBlocksAhead * Format::kBytes
-                     : next + past * Format::kBytes,
+    return {begin,
+            past < 0 ? begin + Format::kBlocksAhead * Format::kBytes : next + past * Format::kBytes,
             end, next};
   }
   [[gnu::always_inline]] void advance() {

@@ -82,32 +82,77 @@ LEYDEN_INLINE void add_block(const Format& format, const Blocks<Format>& at, con
   }
 }
 
-/// All tiles of the call times a panel of kTokens tokens; args.out is the panel's.
+/// Sums of kTokens tokens, for a tile.
+template <int kTokens>
+using TileSums = F32Rows[kTokens][kHalves];
+
+template <int kTokens>
+LEYDEN_INLINE void clear(TileSums<kTokens>& sum) {
+  LEYDEN_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    LEYDEN_UNROLL
+    for (int h = 0; h < kHalves; ++h) sum[t][h] = broadcast_rows(0.0f);
+  }
+}
+
+/// To the rows from `row` on.
+template <int kTokens>
+LEYDEN_INLINE void store(const TileSums<kTokens>& sum, const MatmulArgs& args, int row) {
+  LEYDEN_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    LEYDEN_UNROLL
+    for (int h = 0; h < kHalves; ++h) {
+      const int first = row + h * kRows;
+      store_first(args.out + t * args.out_stride + first, sum[t][h], args.n_rows - first);
+    }
+  }
+}
+
+/// The tiles of the call from first_tile on times a panel of kTokens tokens; args.out is the
+/// panel's.
 template <int kTokens, typename Format>
 LEYDEN_INLINE void multiply_few(const Format& format, const MatmulArgs& args,
-                                const ActivationPanel& panel) {
-  auto at = Blocks<Format>::of(args);
-  for (int row = 0; row < args.n_rows; row += kTileRows) {
-    F32Rows sum[kTokens][kHalves];
-    LEYDEN_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      LEYDEN_UNROLL
-      for (int h = 0; h < kHalves; ++h) sum[t][h] = broadcast_rows(0.0f);
-    }
+                                const ActivationPanel& panel, int first_tile) {
+  const int n_tiles = tiles_of(args);
+  auto at = Blocks<Format>::of(args, first_tile, n_tiles - first_tile);
+  for (int tile = first_tile; tile < n_tiles; ++tile) {
+    TileSums<kTokens> sum;
+    clear<kTokens>(sum);
     Cell cell = {panel.q, Format::starts(panel), panel.scale};
     for (int b = 0; b < args.n_blocks; ++b, at.advance()) {
       add_block<kTokens>(format, at, cell, sum);
       cell = next(cell, kTokens);
     }
-    LEYDEN_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      LEYDEN_UNROLL
-      for (int h = 0; h < kHalves; ++h) {
-        const int first = row + h * kRows;
-        store_first(args.out + t * args.out_stride + first, sum[t][h], args.n_rows - first);
-      }
-    }
+    store<kTokens>(sum, args, tile * kTileRows);
   }
+}
+
+/// Up to how many tokens reading at two places is worth it: with more, or with eight rows to a
+/// register, it gains nothing (bench/RESULTS.md).
+constexpr int kMostTokensInTwoRuns = kHalves == 1 ? 2 : 0;
+
+/// The same for the first half of the tiles and as many after it, side by side. Each half has
+/// instructions of its own, by whose addresses prefetchers tell them apart. Returns the tile that
+/// comes after them: the odd one or none.
+template <int kTokens, typename Format>
+LEYDEN_INLINE int multiply_in_two_runs(const Format& format, const MatmulArgs& args,
+                                       const ActivationPanel& panel) {
+  const int half = tiles_of(args) / 2;
+  auto first = Blocks<Format>::of(args, 0, half), second = Blocks<Format>::of(args, half, half);
+  for (int tile = 0; tile < half; ++tile) {
+    TileSums<kTokens> first_sum, second_sum;
+    clear<kTokens>(first_sum);
+    clear<kTokens>(second_sum);
+    Cell cell = {panel.q, Format::starts(panel), panel.scale};
+    for (int b = 0; b < args.n_blocks; ++b, first.advance(), second.advance()) {
+      add_block<kTokens>(format, first, cell, first_sum);
+      add_block<kTokens>(format, second, cell, second_sum);
+      cell = next(cell, kTokens);
+    }
+    store<kTokens>(first_sum, args, tile * kTileRows);
+    store<kTokens>(second_sum, args, (half + tile) * kTileRows);
+  }
+  return 2 * half;
 }
 
 }  // namespace

@@ -20,14 +20,16 @@ LEYDEN_INLINE void multiply_panel(const Format& format, const MatmulArgs& args,
     multiply_many(format, args, panel);
 #endif
   } else if (panel.width == kTokens) {
-    const Lead lead = kTokens <= Format::kHastyTokens ? args.lead : Lead::kL1;
-    if (lead == Lead::kL1) {
-      multiply_few<kTokens>(format, args, panel);
-    } else if (lead == Lead::kL2) {
-      multiply_few<kTokens>(ThroughL2<Format>{format}, args, panel);
-    } else {
-      multiply_few<kTokens>(FarThroughL2<Format>{format}, args, panel);
+    if constexpr (kTokens <= Format::kHastyTokens) {
+      if (args.lead == Lead::kFarL2) {
+        return multiply_few<kTokens>(FarThroughL2<Format>{format}, args, panel, 0);
+      }
     }
+    int tile = 0;
+    if constexpr (kTokens <= kMostTokensInTwoRuns) {
+      if (args.lead == Lead::kTwoRuns) tile = multiply_in_two_runs<kTokens>(format, args, panel);
+    }
+    multiply_few<kTokens>(format, args, panel, tile);
   } else {
     multiply_panel<kTokens + 1>(format, args, panel);
   }

@@ -46,7 +46,7 @@ TEST(IsaTest, KnowsTheMakersOfCpusAsLinuxDoes) {
   if (maker.empty() || family.empty()) GTEST_SKIP() << "no /proc/cpuinfo";
   const bool is_intel = maker == "GenuineIntel";
   const bool is_zen5 = maker == "AuthenticAMD" && std::stoi(family) >= 26;
-  EXPECT_EQ(lead_of_cpu(), is_intel ? Lead::kFarL2 : is_zen5 ? Lead::kL2 : Lead::kL1);
+  EXPECT_EQ(lead_of_cpu(), is_intel ? Lead::kFarL2 : is_zen5 ? Lead::kTwoRuns : Lead::kL1);
   EXPECT_EQ(has_bf16_dot(),
             (" " + cpuinfo("flags") + " ").find(" avx512_bf16 ") != std::string::npos);
   EXPECT_EQ(dots_bf16_at_once(), has_bf16_dot() && !is_intel);

@@ -97,12 +97,12 @@ TEST_P(MatmulTest, MatchesTheReferenceAtTheExtremes) {
 
 TEST_P(MatmulTest, GivesTheSameBitsHoweverItReadsAhead) {
   for (const int n_blocks : {1, 2, 9, 10, 11, 30}) {
-    for (const int n_rows : {1, 16, 33, 80}) {
+    for (const int n_rows : {1, 16, 33, 60, 80}) {
       for (const int width : {1, 2, 4, 9}) {
         auto& [problem, expected] =
             solved(format(), n_rows, n_blocks, {width}, Values::kRandom, n_rows);
-        for (const Hints hints :
-             {Hints{.lead = Lead::kL2, .loads_are_scarce = true}, Hints{.lead = Lead::kFarL2}}) {
+        for (const Hints hints : {Hints{.lead = Lead::kTwoRuns, .loads_are_scarce = true},
+                                  Hints{.lead = Lead::kFarL2}}) {
           EXPECT_EQ(bits_of(problem.run(isa(), n_rows, hints)), expected)
               << n_rows << " rows, " << n_blocks << " blocks, " << width << " tokens";
         }
