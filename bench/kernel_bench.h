@@ -70,13 +70,14 @@ class Limits {
   void measure() {
     constexpr std::size_t kPiece = std::size_t{4} << 20;
     std::atomic<std::uint64_t> sink = 0;
+    const simd::Lead lead = simd::lead_of_cpu();
     const auto n_pieces = static_cast<int>(memory_->bytes() / kPiece);  // of a node
     Clock::time_point start = Clock::now();
     team_->run(
         n_pieces * memory_->n_nodes(),
         [&](int piece, int) {
           const auto offset = static_cast<std::size_t>(piece % n_pieces) * kPiece;
-          sink += kernels_->read_all(memory_->on(piece / n_pieces) + offset, kPiece);
+          sink += kernels_->read_all(memory_->on(piece / n_pieces) + offset, kPiece, lead);
         },
         [&](int piece) { return piece / n_pieces; });
     const double bytes = static_cast<double>(kPiece) * n_pieces * memory_->n_nodes();
@@ -122,7 +123,7 @@ inline double cache_rate(const simd::Kernels& kernels) {
   for (int i = 0; i < 3; ++i) {
     const Clock::time_point start = Clock::now();
     for (int pass = 0; pass < kPasses; ++pass) {
-      benchmark::DoNotOptimize(kernels.read_all(memory.data(), kCacheBytes));
+      benchmark::DoNotOptimize(kernels.read_all(memory.data(), kCacheBytes, simd::Lead::kL1));
     }
     const double seconds = seconds_since(start);
     best = std::max(best, kPasses * static_cast<double>(kCacheBytes) / seconds);

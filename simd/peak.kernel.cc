@@ -1,5 +1,6 @@
 #include "simd/peak.h"
 
+#include "simd/layout.h"
 #include "simd/vec.h"
 
 namespace leyden::simd::LEYDEN_ISA {
@@ -14,18 +15,32 @@ constexpr int kIntegerChains = 12, kFloatChains = 12;
 LEYDEN_INLINE void forget(I8x64& x) { asm volatile("" : "+v"(x.v)); }
 #endif
 
-constexpr int kReadAhead = 2048;  // bytes
+constexpr int kReadAhead = 2048;    // bytes
+constexpr std::size_t kStep = 256;  // bytes
+
+LEYDEN_INLINE void add_step(I32x16 (&sum)[4], const std::byte* data) {
+  const auto* const words = reinterpret_cast<const std::int32_t*>(data);
+  LEYDEN_UNROLL
+  for (int j = 0; j < 4; ++j) sum[j] = sum[j] + load(words + 16 * j);
+}
 
 }  // namespace
 
-std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
+std::uint64_t read_all(const std::byte* data, std::size_t bytes, Lead lead) noexcept {
   I32x16 sum[4] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
-  const auto* const words = reinterpret_cast<const std::int32_t*>(data);
-  for (std::size_t i = 0; i < bytes / 4; i += 64) {
+  const std::byte* const end = data + bytes;
+  if (lead == Lead::kTwoRuns) {
+    const std::size_t half = bytes / (2 * kStep) * kStep;
+    for (std::size_t i = 0; i < half; i += kStep) {
+      add_step(sum, data + i);
+      add_step(sum, data + half + i);
+    }
+    data += 2 * half;
+  }
+  for (; data < end; data += kStep) {
     LEYDEN_UNROLL
-    for (int j = 0; j < 4; ++j) __builtin_prefetch(words + i + kReadAhead / 4 + 16 * j);
-    LEYDEN_UNROLL
-    for (int j = 0; j < 4; ++j) sum[j] = sum[j] + load(words + i + 16 * j);
+    for (int j = 0; j < 4; ++j) __builtin_prefetch(data + kReadAhead + kLine * j);
+    add_step(sum, data);
   }
   std::int32_t lanes[16];
   store(lanes, (sum[0] + sum[1]) + (sum[2] + sum[3]));

@@ -4,7 +4,7 @@
 
 namespace leyden::simd::scalar {
 
-std::uint64_t read_all(const std::byte* data, std::size_t bytes) noexcept {
+std::uint64_t read_all(const std::byte* data, std::size_t bytes, Lead) noexcept {
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < bytes; i += sizeof(std::uint64_t)) {
     std::uint64_t word;

@@ -47,10 +47,11 @@ double best_rate(ThreadTeam& team, const std::vector<Region>& regions,
   };
   for_each_piece([](std::byte* piece) { std::memset(piece, 1, kPieceBytes); });
   std::atomic<std::uint64_t> sink = 0;
+  const simd::Lead lead = simd::lead_of_cpu();
   double best = 0;
   for (int pass = 0; pass < kReadPasses; ++pass) {
     const Clock::time_point start = Clock::now();
-    for_each_piece([&](std::byte* piece) { sink += kernels.read_all(piece, kPieceBytes); });
+    for_each_piece([&](std::byte* piece) { sink += kernels.read_all(piece, kPieceBytes, lead); });
     const double bytes = static_cast<double>(kPieceBytes) * n_pieces;
     best = std::max(best, bytes / seconds_since(start) / 1e9);
   }

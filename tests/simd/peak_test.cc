@@ -16,16 +16,20 @@ class PeakTest : public EveryIsa {
 };
 
 TEST_P(PeakTest, WhatIsReadDependsOnEveryByteAndNoOther) {
-  constexpr std::size_t kBytes = 512;
-  alignas(kLine) std::array<std::byte, kBytes + kLine> data;
+  constexpr std::size_t kMostBytes = 768;
+  alignas(kLine) std::array<std::byte, kMostBytes + kLine> data;
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 37);
-  const std::uint64_t whole = level().read_all(data.data(), kBytes);
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    data[i] ^= std::byte{1};
-    EXPECT_EQ(level().read_all(data.data(), kBytes) != whole, i < kBytes) << i;
-    data[i] ^= std::byte{1};
+  for (const Lead lead : {Lead::kL1, Lead::kTwoRuns}) {
+    for (const std::size_t bytes : {std::size_t{512}, kMostBytes}) {
+      const std::uint64_t whole = level().read_all(data.data(), bytes, lead);
+      for (std::size_t i = 0; i < data.size(); ++i) {
+        data[i] ^= std::byte{1};
+        EXPECT_EQ(level().read_all(data.data(), bytes, lead) != whole, i < bytes) << i;
+        data[i] ^= std::byte{1};
+      }
+    }
+    EXPECT_EQ(level().read_all(data.data(), 0, lead), 0u);
   }
-  EXPECT_EQ(level().read_all(data.data(), 0), 0u);
 }
 
 TEST_P(PeakTest, ARoundOfIntegerProductsHasAsManyAsItSays) {
