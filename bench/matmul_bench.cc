@@ -2,7 +2,8 @@
 // the machine can read and multiply at most, measured before and after each entry (hosts drift).
 // Weights are cold: they come from memory, out of huge pages, and each product takes another copy.
 // Teams are bound to cores; on several nodes matrices are divided by rows, as leyden divides them.
-// sgemm is OpenBLAS with the same shapes in f32, for comparison.
+// sgemm is OpenBLAS with the same shapes in f32, for comparison. int4_led_... and int8_led_... are
+// led through memory in one of the ways of simd::Lead, whichever this CPU prefers.
 //   matmul_bench --benchmark_filter='(int4/avx512vnni|sgemm)/.*/tokens:16/'
 
 #include <cblas.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,12 +30,14 @@ namespace {
 using quant::WeightFormat;
 using simd::kBlock;
 using simd::kTileRows;
+using simd::Lead;
 
 struct Format {
   const char* name;
   simd::MatmulFn* simd::Kernels::*matmul;
   WeightFormat weights;
   bool is_integer, bf16_at_once;
+  std::optional<Lead> lead = {};  // instead of the CPU's, for few tokens
 };
 constexpr Format kFormats[] = {
     {"int4", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false},
@@ -42,7 +46,16 @@ constexpr Format kFormats[] = {
     {"bf16_at_once", &simd::Kernels::matmul_bf16, WeightFormat::kBf16, false, true},
     {"bf16_f32", &simd::Kernels::matmul_bf16_f32, WeightFormat::kBf16, false, false},
     {"f32", &simd::Kernels::matmul_f32, WeightFormat::kF32, false, false},
+    {"int4_led_to_l1", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false, Lead::kL1},
+    {"int4_led_in_two_runs", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false,
+     Lead::kTwoRuns},
+    {"int4_led_far", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false, Lead::kFarL2},
+    {"int8_led_to_l1", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false, Lead::kL1},
+    {"int8_led_in_two_runs", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false,
+     Lead::kTwoRuns},
+    {"int8_led_far", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false, Lead::kFarL2},
 };
+constexpr int kMostLedTokens = 4;
 
 struct Shape {
   const char* name;
@@ -164,7 +177,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int n_cuts = (n_panels + panels_per_piece - 1) / panels_per_piece;
 
   // Asked once: in a virtual machine every question to the CPU is answered by its host.
-  const simd::Lead lead = simd::lead_of_cpu();
+  const Lead lead = format.lead.value_or(simd::lead_of_cpu());
   const bool loads_are_scarce = simd::loads_are_scarce();
   Limits limits(team, kernels, weights(team), format.is_integer);
   limits.measure();
@@ -279,6 +292,7 @@ void register_kernels() {
       if (format.bf16_at_once && (isa != simd::Isa::kAvx512Vnni || !simd::has_bf16_dot())) continue;
       for (const Shape& shape : kShapes) {
         for (const int n_tokens : kTokens) {
+          if (format.lead && n_tokens > kMostLedTokens) continue;
           for (const int n_threads : thread_counts()) {
             const std::string name = std::string(format.name) + "/" + std::string(simd::name(isa)) +
                                      "/" + shape.name + "/tokens:" + std::to_string(n_tokens) +
