@@ -514,14 +514,20 @@ test_closing_the_terminal_keeps_the_conversation() {
   sees "assistant: "
   sees "Mia"
 }
+# resizes COLUMNS ROWS: and waits until the program's terminal has them, since tmux takes its time.
+has_size() { [[ $(stty size <"$(tmux_ display -p -t leyden '#{pane_tty}')") == "$2 $1" ]]; }
+resizes() {
+  tmux_ resize-window -t leyden -x "$1" -y "$2"
+  waits has_size "$@" || fail "the window doesn't get $1 columns and $2 rows"
+}
 test_a_window_may_change_its_size() {
   start --greedy
   types "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
   sees "fifteen"
-  tmux_ resize-window -t leyden -x 40 -y 20
+  resizes 40 20
   types " sixteen"
   sees "sixteen"
-  tmux_ resize-window -t leyden -x 120 -y 40
+  resizes 120 40
   keys C-a
   types "zero "
   keys C-e

@@ -16,6 +16,7 @@ export LC_ALL=C.UTF-8
 unset NO_COLOR TMUX LEYDEN_ISA
 work=$(mktemp -d)
 socket=$work/tmux
+exec {never}<> <(:) # nothing comes from there, so that reading it is sleeping
 failures=0
 failed=  # the present test has: waiting on makes no sense
 
@@ -51,8 +52,11 @@ start() {
   launch "$@"
   prompts
 }
-# Everything the terminal has shown, wrapped lines joined, without blanks at their ends.
-screen() { tmux_ capture-pane -p -J -S - -t leyden 2>/dev/null | sed 's/ *$//'; }
+# captures: into $lines, everything the terminal has shown, wrapped lines joined. What waits looks into them by the
+# shell itself, since it does so again and again, and each process costs as much as it.
+captures() { mapfile -t lines < <(exec tmux -S "$socket" capture-pane -p -J -S - -t leyden 2>/dev/null); }
+# The same, without blanks at their ends.
+screen() { captures && printf '%s\n' "${lines[@]}" | sed 's/ *$//'; }
 keys() { tmux_ send-keys -t leyden "$@"; }
 types() { tmux_ send-keys -t leyden -l -- "$1"; }
 enter() {
@@ -78,20 +82,36 @@ waits() {
   local tries=1200
   until "$@"; do
     ((--tries)) || return 1
-    sleep 0.05
+    read -rt 0.05 -u "$never" || true
   done
 }
-shows() { (($(screen | grep -cF -- "$1") >= ${2-1})); }
-last_line() { screen | grep -v '^$' | tail -n 1; }
+shows() {
+  local line left=${2-1}
+  captures
+  for line in "${lines[@]}"; do
+    [[ $line == *"$1"* ]] || continue
+    ((--left)) || return 0
+  done
+  return 1
+}
+# last_line: into $last, the last one that isn't empty, without blanks at its end.
+last_line() {
+  captures
+  local i=${#lines[@]}
+  last=
+  while [[ -z $last ]] && ((i--)); do last=${lines[i]%"${lines[i]##*[! ]}"}; done
+  return 0
+}
 # Typed text stands in the last line. Enter must not be pressed before, or the next wait for a prompt
 # would take the present one for it.
 shows_typed() {
   local text=${1%"${1##*[! ]}"}
-  [[ $(last_line) == *"$text" ]]
+  last_line
+  [[ $last == *"$text" ]]
 }
-shows_prompt() { [[ $(last_line) == '>' ]]; }
+shows_prompt() { last_line && [[ $last == '>' ]]; }
 sees() { waits shows "$@" || fail "the screen lacks '$1'${2+ ($2 times)}"; }
-lacks() { ! screen | grep -qF -- "$1" || fail "the screen has '$1'"; }
+lacks() { ! shows "$1" || fail "the screen has '$1'"; }
 prompts() { waits shows_prompt || fail "there is no empty prompt"; }
 ends() { sees "[exit ${1-0}]"; }
 equals() { [[ $1 == "$2" ]] || fail "'$1' is not '$2'"; }
