@@ -785,7 +785,7 @@ test_a_signal_that_is_to_be_ignored_is_ignored() {
       : >"$work/out"
       # shellcheck disable=SC2086
       LEYDEN_ISA=scalar env --default-signal=INT --ignore-signal=$signal "$leyden" $command --greedy -t 1 \
-        --logit-bias 1=-1000 -n 300 <"$work/questions" >"$work/out" 2>"$work/err" &
+        --logit-bias 1=-1000 -n 100 <"$work/questions" >"$work/out" 2>"$work/err" &
       pid=$!
       waits answers_at_length || fail "no answer"
       kill -"$signal" "$pid"
