@@ -6,8 +6,6 @@ leyden=$1
 source_dir=$2
 sanitizers=${3-}
 source "$(dirname "$0")/shell_lib.sh"
-# What a program that ends with an error leaves in memory is nobody's loss; looking for it is a fifth of a start.
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 checkpoint=$source_dir/tests/data/oracle/checkpoints/v32-tiny-bf16
 data=$source_dir/tests/data
 
