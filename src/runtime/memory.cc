@@ -16,6 +16,7 @@ namespace leyden::runtime {
 namespace {
 
 constexpr std::size_t kSmallPage = 4096;
+constexpr std::size_t kLeastToAdvise = std::size_t{64} << 10;
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -81,11 +82,15 @@ void Memory::map_plain(HugePages pages) {
   mapping_ = map(mapped_bytes_, 0);
   if (mapping_ == nullptr) throw std::bad_alloc();
   data_ = mapping_;
-  if (!large) return;
-  const auto address = reinterpret_cast<std::uintptr_t>(mapping_);
-  data_ = mapping_ + (round_up(address, kHugePage) - address);
-  // Advice only: a kernel without transparent huge pages refuses, and small pages work too.
-  madvise(data_, round_up(size_, kHugePage),
+  if (large) {
+    const auto address = reinterpret_cast<std::uintptr_t>(mapping_);
+    data_ = mapping_ + (round_up(address, kHugePage) - address);
+  } else if (size_ < kLeastToAdvise) {
+    return;
+  }
+  // Advice only: a kernel without transparent huge pages refuses, and small pages work too. Smaller
+  // regions share huge pages with their neighbours, as the pages of a small model's cache do.
+  madvise(data_, round_up(size_, large ? kHugePage : kSmallPage),
           pages == HugePages::kOff ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 }
 

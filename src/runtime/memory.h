@@ -17,8 +17,8 @@ enum class HugePages {
   kOff,      // the system's small pages
 };
 
-/// An owned, zeroed, 2 MiB-aligned region of memory. Pages are not touched before the owner does;
-/// by then they have their home.
+/// An owned, zeroed region of memory, from 2 MiB on aligned to 2 MiB. Pages are not touched before
+/// the owner does; by then they have their home.
 class Memory {
  public:
   Memory() = default;

@@ -1,9 +1,14 @@
 #include "src/runtime/memory.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <new>
+#include <string>
 
 namespace leyden::runtime {
 namespace {
@@ -23,6 +28,30 @@ TEST(Memory, IsZeroedAndAlignedToHugePages) {
 TEST(Memory, RefusesWhatCantBe) {
   EXPECT_THROW(Memory(SIZE_MAX), std::bad_alloc);
   EXPECT_THROW(Memory(SIZE_MAX / 2 - 5), std::bad_alloc);
+}
+
+/// The flags of the mapping that has the address (proc(5), VmFlags).
+std::string flags_at(const std::byte* address) {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  std::ifstream smaps("/proc/self/smaps");
+  std::string line;
+  bool is_inside = false;
+  while (std::getline(smaps, line)) {
+    std::uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      is_inside = begin <= wanted && wanted < end;
+    }
+    if (is_inside && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return "";
+}
+
+TEST(Memory, SmallerRegionsAskForHugePagesToo) {
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) GTEST_SKIP();
+  const Memory small(700 << 10), plain(700 << 10, HugePages::kOff), large(3 << 20);
+  EXPECT_THAT(flags_at(small.data()), testing::HasSubstr(" hg "));
+  EXPECT_THAT(flags_at(large.data()), testing::HasSubstr(" hg "));
+  EXPECT_THAT(flags_at(plain.data()), testing::HasSubstr(" nh "));
 }
 
 TEST(Memory, MovesWithoutCopying) {
