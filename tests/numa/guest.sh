@@ -138,7 +138,7 @@ case_full() {
   check "full node: a warning with the reason" says "warning: .* don't lie there: node 1 is full" \
     /leyden logits -m /checkpoint --weights f32 --tokens 1,2 --numa interleave
   unfill
-  fill 1 2
+  fill 1 0
   check "full node: a warning for the cache, too" \
     says "warning: .* of the cache's pages for node 1 don't lie there: node 1 is full" \
     as_planned --numa=interleave
