@@ -37,7 +37,6 @@ struct Format {
   simd::MatmulFn* simd::Kernels::*matmul;
   WeightFormat weights;
   bool is_integer, bf16_at_once;
-  std::optional<Lead> lead = {};  // instead of the CPU's, for few tokens
 };
 constexpr Format kFormats[] = {
     {"int4", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false},
@@ -46,15 +45,17 @@ constexpr Format kFormats[] = {
     {"bf16_at_once", &simd::Kernels::matmul_bf16, WeightFormat::kBf16, false, true},
     {"bf16_f32", &simd::Kernels::matmul_bf16_f32, WeightFormat::kBf16, false, false},
     {"f32", &simd::Kernels::matmul_f32, WeightFormat::kF32, false, false},
-    {"int4_led_to_l1", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false, Lead::kL1},
-    {"int4_led_in_two_runs", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false,
-     Lead::kTwoRuns},
-    {"int4_led_far", &simd::Kernels::matmul_int4, WeightFormat::kInt4, true, false, Lead::kFarL2},
-    {"int8_led_to_l1", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false, Lead::kL1},
-    {"int8_led_in_two_runs", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false,
-     Lead::kTwoRuns},
-    {"int8_led_far", &simd::Kernels::matmul_int8, WeightFormat::kInt8, true, false, Lead::kFarL2},
 };
+
+/// How few tokens are led through memory: as the CPU prefers, or in one of the ways of simd::Lead.
+struct Way {
+  const char* name;
+  std::optional<Lead> lead;
+};
+constexpr Way kWays[] = {{"", {}},
+                         {"_led_to_l1", Lead::kL1},
+                         {"_led_in_two_runs", Lead::kTwoRuns},
+                         {"_led_far", Lead::kFarL2}};
 constexpr int kMostLedTokens = 4;
 
 struct Shape {
@@ -157,8 +158,8 @@ struct Activations {
   std::vector<simd::ActivationPanel> panels;
 };
 
-void run(benchmark::State& state, simd::Isa isa, const Format& format, const Shape& shape,
-         int n_tokens, int n_threads) {
+void run(benchmark::State& state, simd::Isa isa, const Format& format, const Way& way,
+         const Shape& shape, int n_tokens, int n_threads) {
   runtime::ThreadTeam& team = team_of(n_threads);
   const runtime::ThreadBinding bound = team.bind_caller();
   const simd::Kernels& kernels = simd::kernels(isa);
@@ -177,7 +178,7 @@ void run(benchmark::State& state, simd::Isa isa, const Format& format, const Sha
   const int n_cuts = (n_panels + panels_per_piece - 1) / panels_per_piece;
 
   // Asked once: in a virtual machine every question to the CPU is answered by its host.
-  const Lead lead = format.lead.value_or(simd::lead_of_cpu());
+  const Lead lead = way.lead.value_or(simd::lead_of_cpu());
   const bool loads_are_scarce = simd::loads_are_scarce();
   Limits limits(team, kernels, weights(team), format.is_integer);
   limits.measure();
@@ -284,24 +285,31 @@ void register_sgemm() {
   }
 }
 
+void register_entries(simd::Isa isa, const Format& format, const Way& way) {
+  for (const Shape& shape : kShapes) {
+    for (const int n_tokens : kTokens) {
+      if (way.lead && n_tokens > kMostLedTokens) continue;
+      for (const int n_threads : thread_counts()) {
+        const std::string name = std::string(format.name) + way.name + "/" +
+                                 std::string(simd::name(isa)) + "/" + shape.name +
+                                 "/tokens:" + std::to_string(n_tokens) +
+                                 "/threads:" + std::to_string(n_threads);
+        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+          run(state, isa, format, way, shape, n_tokens, n_threads);
+        })->UseRealTime();
+      }
+    }
+  }
+}
+
 void register_kernels() {
   for (const Format& format : kFormats) {
     for (const simd::Isa isa : simd::available_isas()) {
       if (isa == simd::Isa::kScalar) continue;
       // The one level that looks at the flag, and only with vdpbf16ps.
       if (format.bf16_at_once && (isa != simd::Isa::kAvx512Vnni || !simd::has_bf16_dot())) continue;
-      for (const Shape& shape : kShapes) {
-        for (const int n_tokens : kTokens) {
-          if (format.lead && n_tokens > kMostLedTokens) continue;
-          for (const int n_threads : thread_counts()) {
-            const std::string name = std::string(format.name) + "/" + std::string(simd::name(isa)) +
-                                     "/" + shape.name + "/tokens:" + std::to_string(n_tokens) +
-                                     "/threads:" + std::to_string(n_threads);
-            benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-              run(state, isa, format, shape, n_tokens, n_threads);
-            })->UseRealTime();
-          }
-        }
+      for (const Way& way : kWays) {
+        if (!way.lead || format.is_integer) register_entries(isa, format, way);
       }
     }
   }

@@ -16,7 +16,7 @@ namespace leyden::runtime {
 namespace {
 
 constexpr std::size_t kSmallPage = 4096;
-constexpr std::size_t kLeastToAdvise = std::size_t{64} << 10;
+constexpr std::size_t kLeastToAdvise = std::size_t{64} << 10;  // below lie odds and ends
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
