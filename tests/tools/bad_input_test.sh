@@ -512,9 +512,9 @@ test_json_replaces_no_input() {
   printf '{"prompt_tokens": [1], "expected_tokens": [1]}\n' >"$asked"
   for file in "$original"/*.safetensors "$original/config.json"; do
     spared "$file" inspect "$original" --json "$file"
+    spared "$file" machine --plan "$original" --json "$file"
   done
-  file=$original/model-00002-of-00003.safetensors # the others ask for all files of a model as it does
-  spared "$file" machine --plan "$original" --json "$file"
+  file=$original/model-00002-of-00003.safetensors # the others ask as inspect does (tools/json_output)
   spared "$file" bench -m "$original" --prefill 1 --json "$file"
   spared "$file" run -m "$original" -p x -n 1 --raw --json "$file"
   spared "$file" logits -m "$original" --tokens 1 --json "$file"
