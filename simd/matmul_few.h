@@ -132,8 +132,8 @@ LEYDEN_INLINE void multiply_few(const Format& format, const MatmulArgs& args,
 constexpr int kMostTokensInTwoRuns = kHalves == 1 ? 2 : 0;
 
 /// The same for the first half of the tiles and as many after it, side by side. Each half has
-/// instructions of its own, by whose addresses prefetchers tell them apart. Returns the tile that
-/// comes after them: the odd one or none.
+/// instructions of its own, by whose addresses prefetchers seem to tell them apart. Returns the
+/// tile that comes after them: the odd one or none.
 template <int kTokens, typename Format>
 LEYDEN_INLINE int multiply_in_two_runs(const Format& format, const MatmulArgs& args,
                                        const ActivationPanel& panel) {
